@@ -1,0 +1,1 @@
+"""The template's operations: how this project is checked, deployed, run and stopped."""

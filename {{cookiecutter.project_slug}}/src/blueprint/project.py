@@ -1,0 +1,142 @@
+"""This project: its folder, its settings, the API it speaks to, its mark.
+
+`enter()` runs before Prefect is imported, because Prefect reads its settings once, at import,
+from the current folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from runtime.project import ROOT
+
+STATE = ROOT / ".blueprint"
+"""What the operations write: process records, logs, the project's mark. Ignored by git."""
+
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+class Problem(Exception):
+    """Something a person can mend; the message says what failed and what to do next."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What the commands need to know of the project they run in."""
+
+    api_url: str
+    home: Path
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the API is a server on this machine, which this project may start."""
+        return urlsplit(self.api_url).hostname in LOCAL_HOSTS
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port of the API."""
+        parts = urlsplit(self.api_url)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+    @property
+    def ui_url(self) -> str:
+        """Where a person sees the runs: the server's own UI, or Prefect Cloud's."""
+        cloud = "https://api.prefect.cloud/api/accounts/"
+        if self.api_url.startswith(cloud):
+            rest = self.api_url.removeprefix(cloud).replace("/workspaces/", "/workspace/")
+            return f"https://app.prefect.cloud/account/{rest}"
+        return self.api_url.removesuffix("/api")
+
+
+def enter() -> Project:
+    """Make the project the current folder and read which API it speaks to.
+
+    Raises:
+        Problem: `prefect.toml` is missing or says no API URL, or the environment names
+            another API than the project does.
+    """
+    os.chdir(ROOT)
+    settings = _read_settings()
+    api_url = str(settings.get("api", {}).get("url", "")).rstrip("/")
+    if not api_url:
+        raise Problem("prefect.toml says no API address: give [api] a url, ending in /api.")
+    dotenv = _dotenv()
+    _refuse_another_api(api_url, dotenv)
+    _refuse_another_port(api_url, settings)
+    home = Path(
+        os.environ.get("PREFECT_HOME")
+        or dotenv.get("PREFECT_HOME")
+        or settings.get("home", ".prefect")
+    ).expanduser()
+    home = home if home.is_absolute() else ROOT / home
+    os.environ["PREFECT_HOME"] = str(home)
+    # Prefect's client has telemetry of its own, which only this variable switches off.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    return Project(api_url=api_url, home=home)
+
+
+def _read_settings() -> dict[str, Any]:
+    path = ROOT / "prefect.toml"
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise Problem(
+            f"There is no {path}: bring it back with `git checkout prefect.toml`."
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise Problem(f"prefect.toml is not TOML: {error}. Mend the line it names.") from None
+
+
+def _dotenv() -> Mapping[str, str | None]:
+    if not (ROOT / ".env").is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    return dotenv_values(ROOT / ".env")
+
+
+def _refuse_another_api(api_url: str, dotenv: Mapping[str, str | None]) -> None:
+    for place, asked in (
+        ("the environment", os.environ.get("PREFECT_API_URL")),
+        ("the file .env", dotenv.get("PREFECT_API_URL")),
+    ):
+        if asked and asked.rstrip("/") != api_url:
+            raise Problem(
+                f"PREFECT_API_URL in {place} is {asked}, and prefect.toml says {api_url}.\n"
+                "Unset the variable, or change [api] url in prefect.toml, so that both agree: "
+                "nothing is run against a server that was not meant."
+            )
+
+
+def _refuse_another_port(api_url: str, settings: Mapping[str, Any]) -> None:
+    server = settings.get("server", {}).get("api", {})
+    parts = urlsplit(api_url)
+    if parts.hostname in LOCAL_HOSTS and server.get("port", parts.port) != parts.port:
+        raise Problem(
+            f"prefect.toml says two ports: [api] url is {api_url}, and [server.api] port is "
+            f"{server['port']}. `prefect server start` would listen where nobody asks: make them equal."
+        )
+
+
+def mark() -> str:
+    """The mark by which a server's deployments are known as this project's; made at first use."""
+    path = STATE / "id"
+    if not path.exists():
+        STATE.mkdir(exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}")
+        draft.write_text(f"{uuid.uuid4()}\n", "utf-8")
+        try:
+            os.link(draft, path)  # of two commands at once, the first one's mark stands
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            draft.replace(path)
+        draft.unlink(missing_ok=True)
+    return path.read_text("utf-8").strip()

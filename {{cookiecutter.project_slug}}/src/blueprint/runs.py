@@ -1,0 +1,185 @@
+"""Flow runs: triggered, awaited, refused; and the ones that the schedule has lined up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    DeploymentFilter,
+    DeploymentFilterId,
+    FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import PrefectHTTPStatusError
+
+from blueprint import show
+from blueprint.manifest import next_times
+from blueprint.project import Problem
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.responses import DeploymentResponse
+
+PICK_UP = 120
+"""Seconds within which a worker has to take a run."""
+SCHEDULER_PATIENCE = 120
+"""Seconds within which the server's scheduler has to line runs up; it looks once a minute."""
+
+
+def trigger(
+    client: SyncPrefectClient,
+    deployment: DeploymentResponse,
+    parameters: Mapping[str, Any] | None = None,
+) -> FlowRun:
+    """Ask for a run now.
+
+    Raises:
+        Problem: the server refuses the parameters.
+    """
+    given = dict(parameters or {})
+    if unknown := given.keys() - _known_parameters(deployment):
+        raise Problem(
+            f"The flow has no parameter {', '.join(sorted(unknown))}. "
+            f"It has: {', '.join(sorted(_known_parameters(deployment)))}."
+        )
+    try:
+        return client.create_flow_run_from_deployment(deployment.id, parameters=given)
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code not in (400, 409, 422):
+            raise
+        raise Problem(f"The server refuses these parameters: {_detail(error)}") from None
+
+
+def wait(client: SyncPrefectClient, run: FlowRun, pool: str) -> FlowRun:
+    """Wait until a run has ended, telling of each change of its state.
+
+    Raises:
+        Problem: no worker took the run.
+    """
+    began = told = time.monotonic()
+    state = ""
+    while True:
+        run = client.read_flow_run(run.id)
+        now = time.monotonic()
+        if run.state_name != state or now - told >= 30:
+            state, told = run.state_name or "", now
+            show.doing(f"run {run.name}: {state} ({now - began:.0f} s)")
+        if run.state is not None and run.state.is_final():
+            return run
+        if run.state_type in (StateType.SCHEDULED, StateType.PENDING) and now - began > PICK_UP:
+            raise Problem(
+                f"The run {run.name} is still {state} after {PICK_UP} s: no worker took it.\n"
+                f"Start one: `blueprint up`, or prefect worker start --pool '{pool}'. "
+                "Is the pool paused? `blueprint status` tells."
+            )
+        time.sleep(0.5)
+
+
+def completed(run: FlowRun) -> FlowRun:
+    """The run, if it completed.
+
+    Raises:
+        Problem: it did not; the message is the run's own.
+    """
+    if run.state_type == StateType.COMPLETED:
+        return run
+    message = run.state.message if run.state else ""
+    raise Problem(f"The run {run.name} ended {run.state_name}: {message}")
+
+
+def await_scheduled(client: SyncPrefectClient, deployment: DeploymentResponse) -> list[FlowRun]:
+    """The runs that the schedule has lined up, soonest first.
+
+    A deployment can show an active schedule for which no run is ever made, so the runs
+    themselves are looked for.
+
+    Raises:
+        Problem: the schedule is paused, or no run was lined up in time.
+    """
+    schedules = client.read_deployment_schedules(deployment.id)
+    if deployment.paused or not any(one.active for one in schedules):
+        raise Problem(
+            f"The schedule of {deployment.name!r} is paused. Resume it in the UI, or: "
+            f"prefect deployment schedule ls '{deployment.name}'"
+        )
+    began = time.monotonic()
+    while not (runs := scheduled(client, deployment)):
+        if time.monotonic() - began > SCHEDULER_PATIENCE:
+            raise Problem(
+                f"The schedule is active, and yet the server lined up no run in {SCHEDULER_PATIENCE} s.\n"
+                "Its scheduler does not work: do the server's packages fit requirements.lock?"
+            )
+        time.sleep(1)
+    return runs
+
+
+def scheduled(client: SyncPrefectClient, deployment: DeploymentResponse) -> list[FlowRun]:
+    """The runs now lined up by the schedule, soonest first."""
+    runs = client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+            expected_start_time=FlowRunFilterExpectedStartTime(after_=datetime.now(UTC)),
+        ),
+        sort=FlowRunSort.EXPECTED_START_TIME_ASC,
+    )
+    return [run for run in runs if run.auto_scheduled]
+
+
+def check_next(runs: list[FlowRun], schedule: Mapping[str, Any]) -> datetime:
+    """The next scheduled run's time in its timezone, held against the cron schedule.
+
+    Raises:
+        Problem: it is not when the schedule says.
+    """
+    zone = ZoneInfo(schedule["timezone"])
+    due = runs[0].expected_start_time
+    if due is None:
+        raise Problem(f"The scheduled run {runs[0].name} has no start time.")
+    due = due.astimezone(zone)
+    cron, timezone = schedule["cron"], schedule["timezone"]
+    expected = next_times(cron, timezone, datetime.now(UTC))[0]
+    is_due = next_times(cron, timezone, due - timedelta(minutes=1))[0] == due
+    # Earlier than expected is right where the minute has turned between the two looks.
+    if not is_due or due > expected:
+        raise Problem(
+            f"The next run is at {due:%Y-%m-%d %H:%M %Z}, and {cron!r} in {timezone} "
+            f"means {expected:%Y-%m-%d %H:%M %Z}."
+        )
+    return due
+
+
+def recent(
+    client: SyncPrefectClient, deployment: DeploymentResponse, count: int = 5
+) -> list[FlowRun]:
+    """The latest runs that have begun, newest first."""
+    return client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(
+                type=FlowRunFilterStateType(not_any_=[StateType.SCHEDULED, StateType.PENDING])
+            )
+        ),
+        sort=FlowRunSort.START_TIME_DESC,
+        limit=count,
+    )
+
+
+def _known_parameters(deployment: DeploymentResponse) -> set[str]:
+    schema = deployment.parameter_openapi_schema or {}
+    return set(schema.get("properties", {}))
+
+
+def _detail(error: PrefectHTTPStatusError) -> str:
+    try:
+        return str(error.response.json().get("detail", error))
+    except ValueError:
+        return str(error)

@@ -1,0 +1,215 @@
+"""`blueprint up` and `blueprint down`: the server and the worker of this project."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import httpx
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+
+from blueprint import show
+from blueprint.processes import SERVER, WORKER, Supervised, port_owner
+from blueprint.project import Problem, Project, mark
+from runtime.project import ROOT
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import Worker
+
+SERVER_PATIENCE = 180
+"""Seconds a server may take; on a new database it makes some hundred migrations first."""
+WORKER_PATIENCE = 60
+FRESH = timedelta(seconds=45)
+"""A worker that gave a sign within this time is taken as running; it gives one every 30 s."""
+
+
+@contextmanager
+def connected(project: Project) -> Iterator[SyncPrefectClient]:
+    """A client of the project's API.
+
+    Raises:
+        Problem: nothing answers there, or it refuses the key.
+    """
+    start = (
+        "Start one: scripts/start_server.sh in a terminal of its own, or `blueprint up`."
+        if project.is_local
+        else "Is the address in prefect.toml right, and can this machine reach it?"
+    )
+    with get_client(sync_client=True) as client:
+        if error := client.api_healthcheck():
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise Problem(f"No Prefect server answers at {project.api_url} ({reason}).\n{start}")
+        try:
+            client.read_work_pools(limit=1)
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code not in (401, 403):
+                raise
+            raise Problem(
+                f"{project.api_url} refuses this user ({error.response.status_code}). Give it a key: "
+                "PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING, in the environment or in .env."
+            ) from None
+        yield client
+
+
+def server_command(project: Project) -> list[str]:
+    """The command that serves the project's API on this machine.
+
+    Raises:
+        Problem: the API is not on this machine.
+    """
+    if not project.is_local:
+        raise Problem(
+            f"The API of this project is {project.api_url}, which is not on this machine: no server "
+            "is started here. To use one of your own, change [api] url in prefect.toml."
+        )
+    host, port = project.address
+    prefect = [sys.executable, "-m", "prefect"]
+    return [*prefect, "server", "start", "--host", host, "--port", str(port)]
+
+
+def is_healthy(project: Project) -> bool:
+    """Whether a Prefect API answers at the project's address."""
+    try:
+        answer = httpx.get(f"{project.api_url}/health", timeout=3)
+        return answer.status_code == 200 and answer.json() is True
+    except (httpx.HTTPError, ValueError):
+        return False
+
+
+def ensure_server(project: Project) -> None:
+    """Start the server where none is running, and wait until it answers.
+
+    Raises:
+        Problem: the port is taken by something else, or the server did not come up.
+    """
+    if not project.is_local:
+        with connected(project):
+            show.ok(f"the API at {project.api_url} answers; no server is started here")
+        return
+    if is_healthy(project):
+        mine = " (started by this project)" if SERVER.process() else ""
+        show.ok(f"a server already runs at {project.api_url}{mine}")
+        return
+    if SERVER.process() is None:
+        host, port = project.address
+        if _listening(host, port):
+            raise Problem(
+                f"Port {port} is taken by {port_owner(port)}, which is no Prefect server.\n"
+                "End it, or give this project another port in prefect.toml ([api] url and [server.api] port)."
+            )
+        show.doing(f"starting the server at {project.api_url} (log: {_short(SERVER)})")
+        SERVER.start(server_command(project), os.environ)
+    _wait(SERVER, lambda: is_healthy(project), SERVER_PATIENCE)
+    show.ok(f"the server answers at {project.api_url}")
+
+
+def ensure_worker(client: SyncPrefectClient, pool: str) -> None:
+    """Start a worker for the pool where none is running, and wait until it is online.
+
+    Raises:
+        Problem: the worker did not come up.
+    """
+    if WORKER.process() is None:
+        if others := online_workers(client, pool, but=worker_name()):
+            show.ok(f"a worker already serves the pool {pool!r}: {others[0].name}")
+            return
+        _forget(client, pool)
+        show.doing(f"starting a worker for the pool {pool!r} (log: {_short(WORKER)})")
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
+        WORKER.start([*command, "--pool", pool, "--name", worker_name()], os.environ)
+    _wait(WORKER, lambda: bool(_named(client, pool, worker_name())), WORKER_PATIENCE)
+    show.ok(f"the worker {worker_name()} serves the pool {pool!r}")
+
+
+def worker_name() -> str:
+    """This project's worker: its folder and the head of its mark."""
+    return f"{ROOT.name}-{mark()[:8]}"
+
+
+def online_workers(client: SyncPrefectClient, pool: str, but: str | None = None) -> list[Worker]:
+    """The workers of a pool that gave a sign of life lately; none where there is no such pool."""
+    try:
+        workers = client.read_workers_for_work_pool(pool)
+    except ObjectNotFound:
+        return []
+    since = datetime.now(UTC) - FRESH
+    return [
+        one
+        for one in workers
+        if one.name != but and one.last_heartbeat_time and one.last_heartbeat_time > since
+    ]
+
+
+def stop_worker(client: SyncPrefectClient | None, pools: list[str]) -> None:
+    """End this project's worker, where it started one, and take it off the server's list."""
+    if WORKER.stop():
+        show.ok("the worker is stopped")
+    else:
+        show.ok("this project started no worker")
+    for pool in pools if client else []:
+        _forget(client, pool)
+
+
+def stop_server() -> None:
+    """End this project's server, where it started one."""
+    if SERVER.stop():
+        show.ok("the server is stopped")
+    else:
+        show.ok("this project started no server")
+
+
+def _named(client: SyncPrefectClient, pool: str, name: str) -> list[Worker]:
+    return [one for one in online_workers(client, pool) if one.name == name]
+
+
+def _forget(client: SyncPrefectClient | None, pool: str) -> None:
+    """A stopped worker stays on the server's list as online for some minutes: take it off."""
+    if client is None:
+        return
+    try:
+        client.request(
+            "DELETE",
+            "/work_pools/{work_pool_name}/workers/{name}",
+            path_params={"work_pool_name": pool, "name": worker_name()},
+        )
+    except (ObjectNotFound, httpx.HTTPStatusError):
+        pass
+
+
+def _wait(what: Supervised, ready: Callable[[], bool], patience: float) -> None:
+    began = time.monotonic()
+    told = 0.0
+    while not ready():
+        waited = time.monotonic() - began
+        if what.process() is None:
+            raise Problem(f"The {what.role} ended at once. Its log ends:\n{what.last_words()}")
+        if waited > patience:
+            what.stop()
+            raise Problem(
+                f"The {what.role} was not ready after {patience} s and was stopped. Its log ends:\n"
+                f"{what.last_words()}"
+            )
+        if waited - told >= 10:
+            told = waited
+            show.doing(f"waiting for the {what.role} ({waited:.0f} s; it may take {patience})")
+        time.sleep(0.2)
+
+
+def _listening(host: str, port: int) -> bool:
+    import socket
+
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _short(what: Supervised) -> str:
+    return str(what.log.relative_to(ROOT))

@@ -1,0 +1,84 @@
+"""`blueprint status` and `blueprint run`: what is there, and a run on demand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from blueprint import deploying, manifest, runs, services, show
+from blueprint.processes import SERVER, WORKER
+from blueprint.project import Problem, Project
+from runtime.summary import read
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+
+
+def show_status(project: Project) -> None:
+    """Print the state of everything; what is wrong comes with the command that mends it.
+
+    Raises:
+        Problem: something is wrong; it is raised after all that could be said was printed.
+    """
+    plan = manifest.load()
+    with services.connected(project) as client:
+        facts: list[tuple[str, str]] = [
+            ("API", f"{project.api_url}, answers{_started(SERVER.process())}"),
+            ("UI", project.ui_url),
+        ]
+        wrong: list[str] = []
+        for pool in plan.pools:
+            workers = services.online_workers(client, pool)
+            names = ", ".join(one.name for one in workers) or "none"
+            facts.append((f"workers of {pool}", f"{names}{_started(WORKER.process())}"))
+            if not workers:
+                wrong.append(f"No worker serves {pool!r}: start one with `blueprint up`.")
+        for one in plan.deployments:
+            wrong += _deployment(client, one, facts)
+    show.table(("what", "state"), facts)
+    if wrong:
+        raise Problem("\n".join(wrong))
+
+
+def _deployment(
+    client: SyncPrefectClient, one: dict[str, Any], facts: list[tuple[str, str]]
+) -> list[str]:
+    name = one["name"]
+    try:
+        held = deploying.find(client, one)
+    except Problem as problem:
+        facts.append((name, "not deployed by this project"))
+        return [str(problem)]
+    faults = deploying.differences(held, one, client)
+    facts.append((name, "differs from prefect.yaml" if faults else "as prefect.yaml says"))
+    lined_up = runs.scheduled(client, held)
+    due = lined_up[0].expected_start_time if lined_up else None
+    facts.append(
+        (f"{name}: next run", f"{due.astimezone():%a %Y-%m-%d %H:%M %Z}" if due else "none")
+    )
+    for run in runs.recent(client, held):
+        summary = read(client, run.id)
+        counts = f", {summary.rows_loaded} of {summary.rows_read} rows" if summary else ""
+        facts.append((f"{name}: {run.name}", f"{run.state_name}{counts}"))
+    return [f"{fault}. Deploy again: `blueprint deploy`." for fault in faults]
+
+
+def _started(process: object) -> str:
+    return ", started by this project" if process else ""
+
+
+def trigger(project: Project, parameters: dict[str, Any], watch: bool) -> None:
+    """Trigger a run of the first deployment; with `watch`, wait for its end and show what it did.
+
+    Raises:
+        Problem: the parameters are refused, no worker takes the run, or it did not complete.
+    """
+    plan = manifest.load().first
+    with services.connected(project) as client:
+        run = runs.trigger(client, deploying.find(client, plan), parameters)
+        show.ok(f"run {run.name}: {project.ui_url}/runs/flow-run/{run.id}")
+        if not watch:
+            return
+        run = runs.completed(runs.wait(client, run, plan["work_pool"]["name"]))
+        summary = read(client, run.id)
+        if summary:
+            show.table(("what", "value"), list(summary.model_dump(mode="json").items()))
