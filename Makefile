@@ -1,0 +1,44 @@
+# make demo · make test · make test-fast · make check · make lock
+#
+# Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv.
+
+.PHONY: demo test test-fast check lock clean
+.DEFAULT_GOAL := test
+
+# A name on the PATH may be a shim that runs nothing, so each is tried.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& echo $$p && break; done)
+
+# Where this is set, each import compiles its modules anew, and every command here is slow.
+unexport PYTHONDONTWRITEBYTECODE
+unexport VIRTUAL_ENV
+
+BIN := .venv/bin
+
+demo: $(BIN)/.ready
+	@$(BIN)/python tools/demo.py
+
+test: $(BIN)/.ready check
+	@$(BIN)/python -m pytest
+
+test-fast: $(BIN)/.ready
+	@$(BIN)/python -m pytest -m "not slow"
+
+check: $(BIN)/.ready
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+# Moves both locks to the newest of everything that the two pyproject.toml allow.
+lock: $(BIN)/.ready
+	@$(BIN)/python tools/lock.py
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache
+
+$(BIN)/.ready: requirements-dev.lock
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Setting up .venv with $(PYTHON); this takes up to a minute, once."
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
