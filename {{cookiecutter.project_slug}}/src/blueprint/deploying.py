@@ -218,11 +218,9 @@ def owner(held: DeploymentResponse) -> str | None:
 
 def _foreign(name: str, held: DeploymentResponse) -> str:
     folder = (held.job_variables or {}).get("working_dir")
-    owner = (
-        f"the project in {folder}" if owner(held) else "something other than a blueprint project"
-    )
+    whose = f"the project in {folder}" if owner(held) else "something that is no blueprint project"
     return (
-        f"The server's deployment {name!r} belongs to {owner}, not to {ROOT}.\n"
+        f"The server's deployment {name!r} belongs to {whose}, not to {ROOT}.\n"
         "Rename this project's flow (src/data_pipeline/flow.py) or its deployment (prefect.yaml). "
         "To replace the other one on purpose: blueprint deploy --take-over"
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from blueprint.project import STATE, Problem
 from runtime.project import ROOT
 
 if TYPE_CHECKING:
+    from prefect.states import State
+
     from runtime.summary import RunSummary
 
 STARTUP = 180
@@ -56,7 +58,7 @@ def run(deployment: Mapping[str, Any], parameters: Mapping[str, Any]) -> RunSumm
         flow.validate_parameters(given)
     except (ParameterTypeError, TypeError) as error:
         raise Problem(f"These parameters do not fit the flow: {error}") from None
-    state = flow(**given, return_state=True)
+    state = cast("State[RunSummary]", flow(**given, return_state=True))
     if not state.is_completed():
         raise Problem(f"The run ended {state.name}: {state.message}")
     return state.result()

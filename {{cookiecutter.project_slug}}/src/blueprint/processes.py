@@ -6,8 +6,8 @@ both on Linux, macOS and Windows.
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -43,7 +43,7 @@ class Supervised:
             process = psutil.Process(known["pid"])
             same = abs(process.create_time() - known["started"]) < 1
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except (OSError, ValueError, KeyError, psutil.Error):
+        except (OSError, ValueError, TypeError, KeyError, psutil.Error):
             return None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> psutil.Process:
@@ -69,7 +69,7 @@ class Supervised:
         known = {"pid": child.pid, "started": process.create_time(), "command": list(command)}
         draft = self.record.with_suffix(".new")
         draft.write_text(json.dumps(known), "utf-8")
-        os.replace(draft, self.record)
+        draft.replace(self.record)
         return process
 
     def stop(self, patience: float = 20) -> bool:
@@ -79,15 +79,10 @@ class Supervised:
         """
         process = self.process()
         if process is not None:
-            try:
-                family = [process, *process.children(recursive=True)]
-                process.terminate()
-            except psutil.NoSuchProcess:
-                family = []
-            _, left = psutil.wait_procs(family, timeout=patience)
-            for one in left:
-                _kill(one)
-            psutil.wait_procs(left, timeout=5)
+            family = _descendants(process)
+            _end([process], patience)
+            # What it left behind has nobody to end it.
+            _end(family, 5)
         self.record.unlink(missing_ok=True)
         return process is not None
 
@@ -100,18 +95,30 @@ class Supervised:
         return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
 
 
-def _kill(process: psutil.Process) -> None:
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
     try:
-        process.kill()
+        return process.children(recursive=True)
     except psutil.NoSuchProcess:
-        pass
+        return []
+
+
+def _end(processes: list[psutil.Process], patience: float) -> None:
+    """SIGTERM, and SIGKILL to those that are still there after `patience` seconds."""
+    for one in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.terminate()
+    _, left = psutil.wait_procs(processes, timeout=patience)
+    for one in left:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(left, timeout=5)
 
 
 def port_owner(port: int) -> str:
     """Who listens on a port of this machine, as far as this user may see it."""
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,):
                 if connection.pid is None:
                     break
                 return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"

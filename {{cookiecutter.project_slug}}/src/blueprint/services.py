@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -172,14 +172,12 @@ def _forget(client: SyncPrefectClient | None, pool: str) -> None:
     """A stopped worker stays on the server's list as online for some minutes: take it off."""
     if client is None:
         return
-    try:
+    with suppress(ObjectNotFound, httpx.HTTPStatusError):
         client.request(
             "DELETE",
             "/work_pools/{work_pool_name}/workers/{name}",
             path_params={"work_pool_name": pool, "name": worker_name()},
         )
-    except (ObjectNotFound, httpx.HTTPStatusError):
-        pass
 
 
 def _wait(what: Supervised, ready: Callable[[], bool], patience: float) -> None:

@@ -1,0 +1,92 @@
+"""The project's settings: one API, one port, and no server that was not meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from blueprint import project
+from blueprint.project import Problem, Project
+
+TOML = """
+home = ".prefect"
+[api]
+url = "http://127.0.0.1:4999/api"
+[server.api]
+port = 4999
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(project, "ROOT", tmp_path)
+    monkeypatch.setattr(project, "STATE", tmp_path / ".blueprint")
+    # Set first, so that what `enter` sets is undone afterwards.
+    for name in ("PREFECT_HOME", "PREFECT_API_URL", "DO_NOT_TRACK"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prefect.toml").write_text(TOML)
+    return tmp_path
+
+
+def test_the_database_stays_in_the_project_unless_prefect_home_is_set(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project.enter().home == root / ".prefect"
+    monkeypatch.setenv("PREFECT_HOME", "/elsewhere")
+    assert project.enter().home == Path("/elsewhere")
+
+
+def test_another_api_in_the_environment_stops(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", "http://other:4200/api")
+    with pytest.raises(Problem, match="http://other:4200/api, and prefect.toml says"):
+        project.enter()
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4999/api/")
+    assert project.enter().api_url == "http://127.0.0.1:4999/api"
+
+
+def test_another_api_in_dotenv_stops(root: Path) -> None:
+    (root / ".env").write_text("PREFECT_API_URL=http://other:4200/api\n")
+    with pytest.raises(Problem, match=r"in the file \.env"):
+        project.enter()
+
+
+def test_two_ports_in_the_settings_stop(root: Path) -> None:
+    (root / "prefect.toml").write_text(TOML.replace("port = 4999", "port = 4200"))
+    with pytest.raises(Problem, match="two ports"):
+        project.enter()
+
+
+@pytest.mark.parametrize("broken", ["[api", "home = '.prefect'"])
+def test_settings_that_say_no_api_stop_with_what_to_do(root: Path, broken: str) -> None:
+    (root / "prefect.toml").write_text(broken)
+    with pytest.raises(Problem, match=r"prefect\.toml"):
+        project.enter()
+
+
+@pytest.mark.parametrize(
+    ("url", "local", "ui"),
+    [
+        ("http://127.0.0.1:4200/api", True, "http://127.0.0.1:4200"),
+        ("http://localhost:4200/api", True, "http://localhost:4200"),
+        ("https://prefect.example.com/api", False, "https://prefect.example.com"),
+        (
+            "https://api.prefect.cloud/api/accounts/a/workspaces/w",
+            False,
+            "https://app.prefect.cloud/account/a/workspace/w",
+        ),
+    ],
+)
+def test_only_a_server_on_this_machine_may_be_started(url: str, local: bool, ui: str) -> None:
+    one = Project(api_url=url, home=Path("x"))
+    assert one.is_local is local
+    assert one.ui_url == ui
+
+
+def test_the_mark_is_made_once_and_stays(root: Path) -> None:
+    first = project.mark()
+    assert len(first) == 36
+    assert project.mark() == first
+    assert [path.name for path in (root / ".blueprint").iterdir()] == ["id"]
