@@ -12,7 +12,7 @@ from runtime.project import ROOT
 if TYPE_CHECKING:
     from prefect.states import State
 
-    from runtime.summary import RunSummary
+    from ingest.summary import RunSummary
 
 STARTUP = 180
 """Seconds for the temporary server; on a new database it makes some hundred migrations first."""

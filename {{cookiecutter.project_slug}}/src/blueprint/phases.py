@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
     from prefect.client.schemas.responses import DeploymentResponse
 
-    from runtime.summary import RunSummary
+    from ingest.summary import RunSummary
 
 CUT_RECORDS = 100
 """How many records the test run of phase 3 reads."""
@@ -132,7 +132,7 @@ def _test_run(
     from ingest.cut import cut
 
     scratch = STATE / "scratch" / datetime.now().strftime("%Y%m%dT%H%M%S%f")
-    small = cut(resolve(plan["parameters"]["source_url"]), scratch, CUT_RECORDS)
+    small = cut(resolve(plan["parameters"]["source_url"]), scratch / "cut", CUT_RECORDS)
     parameters = {
         "batch_size": max(1, small.count // 4),
         "source_url": str(small.path),
@@ -192,7 +192,13 @@ def _check_schedule(
 
 def _show_recent(recent: Sequence[FlowRun]) -> None:
     rows = [
-        (run.name, run.state_name, _clock(run.start_time), run.total_run_time) for run in recent
+        (
+            run.name,
+            run.state_name,
+            _clock(run.start_time),
+            f"{run.total_run_time.total_seconds():.1f} s",
+        )
+        for run in recent
     ]
     show.heading("Recent runs")
     show.table(("run", "state", "began", "took"), rows)

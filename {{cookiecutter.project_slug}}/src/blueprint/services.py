@@ -136,7 +136,7 @@ def online_workers(client: SyncPrefectClient, pool: str, but: str | None = None)
     """The workers of a pool that gave a sign of life lately; none where there is no such pool."""
     try:
         workers = client.read_workers_for_work_pool(pool)
-    except ObjectNotFound:
+    except (ObjectNotFound, PrefectHTTPStatusError):  # a name that no address can hold
         return []
     since = datetime.now(UTC) - FRESH
     return [

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-# Not a terminal: no colours, and a line is never folded, so that a script can read it.
-console = Console(highlight=False, markup=False, soft_wrap=True)
+# Where this is no terminal, a table's cells are not folded, so that a script can read them.
+console = Console(
+    highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200
+)
 
 
 def heading(text: str) -> None:
@@ -36,5 +39,4 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str =
     shown = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
         shown.add_row(*("-" if cell is None else str(cell) for cell in row))
-    width = None if console.is_terminal else 200
-    console.print(shown, width=width)
+    console.print(shown)

@@ -1,0 +1,81 @@
+"""The parameters of a run. Yours to edit: bounds, defaults and limits stand here, once.
+
+The flow and ExtractConfig share these types, so that Prefect refuses a value out of bounds
+before a run starts, and the UI's form shows the bounds. Which values a scheduled run gets
+is written in prefect.yaml.
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ingest.steps import Limits
+
+# A run fails, and loads nothing, when more than this share of its records is refused, or
+# more than this number (None: any number).
+MAX_REJECTED_SHARE = 0.05
+MAX_REJECTED_COUNT: int | None = None
+LIMITS = Limits(share=MAX_REJECTED_SHARE, count=MAX_REJECTED_COUNT)
+
+DEFAULT_BATCH_SIZE = 500
+DEFAULT_TARGET = "data/warehouse.duckdb"
+DEFAULT_QUARANTINE = "quarantine"
+
+# A path: not a URL, no scheme before a colon, save for a drive such as C:\.
+_PATH = r"[A-Za-z]:[\\/]|(?![A-Za-z][A-Za-z0-9+.\-]*:)(?!.*://)\S"
+_SOURCE = rf"^(https?://[^/\s]|file:/|{_PATH})"
+_PATH_ONLY = rf"^({_PATH})"
+
+
+def _check_source(value: str) -> str:
+    if not re.match(_SOURCE, value):
+        raise ValueError(
+            f"{value!r} is no source: write an http, https or file URL, or a path such as "
+            "data/orders.ndjson"
+        )
+    return value
+
+
+def _check_path(value: str) -> str:
+    if not re.match(_PATH_ONLY, value):
+        raise ValueError(f"{value!r} is no path: write one such as {DEFAULT_TARGET}")
+    return value
+
+
+SourceUrl = Annotated[
+    str,
+    AfterValidator(_check_source),
+    Field(
+        description="Where the records are: an http, https or file URL, or a path.",
+        json_schema_extra={"pattern": _SOURCE},
+    ),
+]
+BatchSize = Annotated[
+    int, Field(ge=1, le=100_000, description="How many records are judged in one step.")
+]
+TargetPath = Annotated[
+    str,
+    AfterValidator(_check_path),
+    Field(
+        description="The DuckDB file that is loaded; a relative path starts at the project.",
+        json_schema_extra={"pattern": _PATH_ONLY},
+    ),
+]
+QuarantinePath = Annotated[
+    str,
+    AfterValidator(_check_path),
+    Field(
+        description="The folder for refused records; a relative path starts at the project.",
+        json_schema_extra={"pattern": _PATH_ONLY},
+    ),
+]
+
+
+class ExtractConfig(BaseModel):
+    """What the extraction is asked to do."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source_url: SourceUrl
+    batch_size: BatchSize = DEFAULT_BATCH_SIZE

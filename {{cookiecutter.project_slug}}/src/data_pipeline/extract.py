@@ -1,0 +1,19 @@
+"""Which source. Yours to edit where a URL or a path does not say it all."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from data_pipeline.config import ExtractConfig
+from ingest import sources
+from ingest.steps import SourceFile
+from runtime.project import resolve
+
+
+def extract(config: ExtractConfig, folder: Path, say: Callable[[str], None]) -> SourceFile:
+    """Bring the source to a local file, in `folder` where it must be fetched.
+
+    NDJSON, a JSON array and CSV are recognised. To read another system, write what it
+    holds into `folder` as one of them and hand that path on. Raises ingest's SourceError;
+    one that is marked as transient is tried again.
+    """
+    return sources.fetch(resolve(config.source_url), folder, say)

@@ -1,0 +1,54 @@
+"""How DuckDB is opened and how text is quoted for it.
+
+Modules that name DuckDB's types in their signatures begin with `from __future__ import
+annotations`: a type that is still held when Python ends, as Prefect holds functions, makes
+DuckDB print a dozen lines about leaks after every run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+# One run's share of the machine; what does not fit goes to disk, into the work folder.
+MEMORY_LIMIT = "1GB"
+# DuckDB 1.5 can then still open what 2.0 makes.
+STORAGE_VERSION = "v1.5.0"
+
+
+def connect(path: Path, work: Path) -> duckdb.DuckDBPyConnection:
+    """Open the database file `path` (made if missing), spilling into the folder `work`."""
+    connection = duckdb.connect(
+        str(path),
+        config={"storage_compatibility_version": STORAGE_VERSION, "memory_limit": MEMORY_LIMIT},
+    )
+    connection.execute(f"SET temp_directory = {literal(str(work / 'spill'))}")
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def quote(name: str) -> str:
+    """An SQL identifier that means `name`, whatever characters it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string literal that means `text`."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def columns(names: tuple[str, ...], prefix: str = "") -> str:
+    """The names as a list of columns, each behind `prefix` (such as "t.")."""
+    return ", ".join(prefix + quote(name) for name in names)
+
+
+def number(connection: duckdb.DuckDBPyConnection, statement: str) -> int:
+    """The one number that a statement gives: a count, or the rows that it affected."""
+    # Fetching all ends the result; DuckDB 2 lets nothing else begin before that.
+    return connection.execute(statement).fetchall()[0][0]
+
+
+def count(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+    """How many rows `source` has: what may stand behind FROM."""
+    return number(connection, f"SELECT count(*) FROM {source}")

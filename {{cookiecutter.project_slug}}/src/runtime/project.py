@@ -1,0 +1,18 @@
+"""Where the project is, and what a location in its parameters means."""
+
+from pathlib import Path
+
+# The project is installed as editable, so this file lies in its folder.
+ROOT: Path = Path(__file__).resolve().parents[2]
+_URLS = ("http://", "https://", "file:")
+
+
+def resolve(location: str) -> str:
+    """Make a relative path absolute: it starts at the project's folder, never at the cwd.
+
+    A process worker runs in a temporary folder, which vanishes with what is written there.
+    URLs and absolute paths are returned as they are.
+    """
+    if location.startswith(_URLS):
+        return location
+    return str(ROOT / Path(location).expanduser())

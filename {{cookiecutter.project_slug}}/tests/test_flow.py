@@ -1,0 +1,144 @@
+"""The flow as Prefect runs it: retries, states, parameters and the summary."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
+from prefect.utilities.callables import parameter_schema
+from pydantic import BaseModel
+
+from data_pipeline import flow as flow_module
+from data_pipeline import load as load_module
+from data_pipeline.flow import data_pipeline
+from ingest.contract import Contract
+from ingest.summary import RunSummary
+from runtime import summary as summaries
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server", "small_contract")]
+Serve = Callable[..., Any]
+TEN = b"".join(b'{"id": %d}\n' % number for number in range(10))
+
+
+class Small(BaseModel):
+    id: int
+
+
+@pytest.fixture
+def small_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A contract of the tests, so that they hold whatever contract.py says."""
+    contract = Contract(Small, ("id",), "things")
+    monkeypatch.setattr(flow_module, "CONTRACT", contract)
+    monkeypatch.setattr(load_module, "CONTRACT", contract)
+    monkeypatch.setattr(flow_module, "transform", lambda records: records)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., State[Any]]:
+    """Run the flow into a scratch target and return its final state."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+
+    def start(source_url: str, **more: Any) -> State[Any]:
+        options: Any = {
+            "target": str(tmp_path / "w.duckdb"),
+            "quarantine": str(tmp_path / "refused"),
+            "return_state": True,
+        }
+        return data_pipeline(source_url, **options, **more)
+
+    return start
+
+
+def task_runs(state: State[Any]) -> dict[str, TaskRun]:
+    flow_run_id = state.state_details.flow_run_id
+    assert flow_run_id
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs(
+            flow_run_filter=FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
+        )
+    return {task_run.name.rsplit("-", 1)[0]: task_run for task_run in runs}
+
+
+def test_a_source_that_fails_twice_is_retried_by_prefect(
+    serve: Serve, run: Callable[..., State[Any]], tmp_path: Path
+) -> None:
+    served = serve({"status": 503}, {"body": TEN, "promised": 999}, {"body": TEN})
+    state = run(served.url, batch_size=3)
+    assert state.is_completed()
+    assert len(served.requests) == 3
+    summary = state.result()
+    assert isinstance(summary, RunSummary)
+    assert (summary.rows_read, summary.rows_loaded, summary.source_url) == (10, 10, served.url)
+    assert task_runs(state)["extract"].run_count == 3
+    assert list((tmp_path / "tmp").iterdir()) == []  # the work folder is gone
+
+
+def test_the_summary_is_read_back_exactly(serve: Serve, run: Callable[..., State[Any]]) -> None:
+    state = run(serve({"body": TEN}).url)
+    flow_run_id = state.state_details.flow_run_id
+    assert flow_run_id
+    with get_client(sync_client=True) as client:
+        assert summaries.read(client, flow_run_id) == state.result()
+        assert summaries.read(client, "00000000-0000-0000-0000-000000000000") is None
+
+
+def test_a_lasting_fault_fails_at_once_and_says_what_to_do(
+    serve: Serve, run: Callable[..., State[Any]], tmp_path: Path
+) -> None:
+    served = serve({"status": 404})
+    state = run(served.url)
+    assert state.is_failed()
+    assert "answered 404" in str(state.message) and "source_url" in str(state.message)
+    assert len(served.requests) == 1
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_too_many_refused_records_load_nothing(
+    serve: Serve, run: Callable[..., State[Any]], tmp_path: Path
+) -> None:
+    state = run(serve({"body": TEN + b'{"id": "x"}\n'}).url)
+    assert state.is_failed()
+    assert "contract.py" in str(state.message)
+    assert len(list((tmp_path / "refused").iterdir())) == 1
+    assert not (tmp_path / "w.duckdb").exists()
+
+
+def test_a_repeated_run_changes_nothing(
+    serve: Serve, run: Callable[..., State[Any]], tmp_path: Path
+) -> None:
+    served = serve({"body": TEN})
+    first = run(served.url).result()
+    second = run(served.url).result()
+    assert (second.rows_unchanged, second.rows_inserted) == (10, 0)
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        loaded_by = connection.execute("SELECT DISTINCT _run_id FROM things").fetchall()
+    assert loaded_by == [(first.run_id,)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"source_url": "nowhere.csv", "batch_size": 0},
+        {"source_url": "nowhere.csv", "target": "https://x/y"},
+        {"source_url": "nowhere.csv", "batchsize": 5},
+        {"source_url": "ftp://x"},
+        {},
+    ],
+)
+def test_a_parameter_out_of_bounds_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises((ParameterTypeError, ParameterBindError, SignatureMismatchError)):
+        data_pipeline(**wrong)
+
+
+def test_the_server_knows_the_bounds_too() -> None:
+    properties = parameter_schema(data_pipeline.fn).properties
+    assert properties["batch_size"]["minimum"] == 1
+    assert properties["batch_size"]["maximum"] == 100_000
+    assert "pattern" in properties["source_url"]

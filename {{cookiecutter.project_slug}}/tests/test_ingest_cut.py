@@ -1,0 +1,39 @@
+"""A cut holds the first records of a source as they are."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ingest.cut import Cut, cut
+
+Serve = Callable[..., Any]
+
+
+def test_lines_stay_as_they_are_also_the_bad_ones(serve: Serve, tmp_path: Path) -> None:
+    served = serve({"body": b'\xef\xbb\xbf{"a": 1.50}\r\n\n{"a": \n{"a": "\xff"}\n{"a": 4}\n'})
+    small = cut(served.url, tmp_path / "new" / "small", 3)
+    assert small == Cut(tmp_path / "new" / "small.ndjson", 3)
+    assert small.path.read_bytes() == b'{"a": 1.50}\n{"a": \n{"a": "\xff"}\n'
+
+
+def test_an_array_stays_an_array(tmp_path: Path) -> None:
+    source = tmp_path / "source.json"
+    source.write_text('[{"a": 1.5}, 2, {"a": "ü"}]', encoding="utf-8")
+    small = cut(str(source), tmp_path / "small", 2)
+    assert (small.path.name, small.count) == ("small.json", 2)
+    assert json.loads(small.path.read_text("utf-8")) == [{"a": 1.5}, 2]
+
+
+def test_rows_keep_header_and_quotes(tmp_path: Path) -> None:
+    source = tmp_path / "source.csv"
+    source.write_bytes(b'a,b\r\n"x\r\ny",2\r\n3\r\n4,5\r\n')
+    small = cut(str(source), tmp_path / "small", 2)
+    assert small.count == 2
+    assert small.path.read_bytes() == b'a,b\r\n"x\r\ny",2\r\n3\r\n'
+
+
+def test_a_short_source_is_taken_whole(tmp_path: Path) -> None:
+    source = tmp_path / "source.ndjson"
+    source.write_text('{"a": 1}')
+    assert cut(str(source), tmp_path / "small", 100).count == 1

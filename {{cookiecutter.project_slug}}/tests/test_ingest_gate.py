@@ -1,0 +1,150 @@
+"""Records are judged as the contract would, and the refused ones are kept with the reason."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field, field_validator
+
+from ingest.contract import Contract
+from ingest.errors import ContractError, SourceError, TooManyRejected
+from ingest.formats import Format
+from ingest.gate import judge
+from ingest.steps import Judged, Limits, SourceFile, Step
+
+
+class Inner(BaseModel):
+    size: int
+
+
+class Record(BaseModel):
+    id: int
+    price: Decimal = Field(default=Decimal(0), decimal_places=2)
+    share: float = 0.0
+    inner: list[Inner] = []
+
+
+ANY = Limits(share=1.0)
+
+
+def judged(
+    folder: Path,
+    lines: list[str],
+    *,
+    limits: Limits = ANY,
+    batch_size: int = 2,
+    record: type[BaseModel] = Record,
+    fmt: Format = Format.NDJSON,
+) -> Judged:
+    path = folder / "source"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    source = SourceFile(path, fmt, "the source", path.stat().st_size)
+    step = Step(batch_size, limits, folder / "quarantine", "run-1")
+    return judge(source, Contract(record, ("id",), "things"), step, folder)
+
+
+def staged(result: Judged) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.staged.read_text("utf-8").splitlines()]
+
+
+def refused(folder: Path) -> list[dict[str, Any]]:
+    (path,) = (folder / "quarantine").iterdir()
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_the_batch_size_changes_no_verdict(tmp_path: Path, batch_size: int) -> None:
+    lines = ['{"id": 1}', '{"id": "x"}', '{"id": "3"}', "{", '{"id": 5}']
+    result = judged(tmp_path, lines, batch_size=batch_size)
+    assert (result.read, result.accepted, result.rejected) == (5, 3, 2)
+    assert [(row["_position"], row["id"]) for row in staged(result)] == [(1, 1), (3, 3), (5, 5)]
+
+
+def test_a_refused_record_is_kept_with_its_place_and_reason(tmp_path: Path) -> None:
+    line = '{"id": 1, "inner": [{"size": 1}, {"size": "Größe"}]}'
+    result = judged(tmp_path, ['{"id": 1}', line])
+    (entry,) = refused(tmp_path)
+    assert entry["run_id"] == "run-1"
+    assert (entry["position"], entry["field"], entry["raw"]) == (2, "inner.1.size", line)
+    assert "integer" in entry["reason"]
+    assert result.quarantine is not None
+    assert result.quarantine.name.endswith("-run-1.ndjson")
+    assert "inner.*.size" in result.reasons
+
+
+def test_every_faulty_field_is_named(tmp_path: Path) -> None:
+    judged(tmp_path, ['{"id": "x", "share": "y"}'])
+    assert "; also share: " in refused(tmp_path)[0]["reason"]
+
+
+def test_nothing_refused_leaves_no_file(tmp_path: Path) -> None:
+    assert judged(tmp_path, ['{"id": 1}']).quarantine is None
+    assert not (tmp_path / "quarantine").exists()
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        '{"id": 9223372036854775808}',
+        '{"id": "99999999999999999999"}',
+        '{"id": 1, "price": "1E+50"}',
+        '{"id": 1, "inner": [{"size": 9223372036854775808}]}',
+    ],
+)
+def test_a_value_too_large_for_its_column_is_refused_not_fatal(
+    tmp_path: Path, spoiled: str
+) -> None:
+    result = judged(tmp_path, ['{"id": 9223372036854775807}', spoiled])
+    assert (result.accepted, result.rejected) == (1, 1)
+    assert "does not fit its column" in refused(tmp_path)[0]["reason"]
+
+
+def test_infinity_is_not_turned_into_nothing(tmp_path: Path) -> None:
+    result = judged(tmp_path, ['{"id": 1, "share": 1e999}', '{"id": 2, "share": "nan"}'])
+    assert [row["share"] for row in staged(result)] == ["Infinity", "NaN"]
+
+
+def test_half_a_surrogate_pair_is_refused_and_kept(tmp_path: Path) -> None:
+    class Named(BaseModel):
+        id: str
+
+    result = judged(tmp_path, ['{"id": "\\ud800"}'], record=Named)
+    assert result.rejected == 1
+    assert json.loads(refused(tmp_path)[0]["raw"]) == {"id": "\ud800"}
+
+
+def test_too_large_a_share_fails_and_keeps_the_reasons(tmp_path: Path) -> None:
+    lines = ['{"id": 1}'] * 3 + ["{}"]
+    assert judged(tmp_path, lines, limits=Limits(share=0.25)).rejected == 1
+    (tmp_path / "quarantine").rename(tmp_path / "other")
+    with pytest.raises(TooManyRejected, match=r"1 of 4 records \(25.0%\).*contract.py") as caught:
+        judged(tmp_path, lines, limits=Limits(share=0.2))
+    assert len(refused(tmp_path)) == 1
+    assert str(tmp_path / "quarantine") in str(caught.value)
+
+
+def test_too_many_fail_before_the_source_is_read_to_its_end(tmp_path: Path) -> None:
+    with pytest.raises(TooManyRejected, match="limit is 3"):
+        judged(tmp_path, ["{}"] * 100, limits=Limits(share=1.0, count=3))
+    assert len(refused(tmp_path)) == 4
+
+
+def test_an_error_in_the_middle_leaves_no_half_quarantine(tmp_path: Path) -> None:
+    with pytest.raises(SourceError):
+        judged(tmp_path, ['[{"id": "x"}, {"id": "y"}, {"i'], fmt=Format.JSON)
+    assert list((tmp_path / "quarantine").iterdir()) == []
+
+
+def test_a_validator_that_crashes_is_the_contracts_fault(tmp_path: Path) -> None:
+    class Broken(BaseModel):
+        id: int
+
+        @field_validator("id")
+        @classmethod
+        def look_up(cls, value: int) -> int:
+            return {}[value]
+
+    with pytest.raises(ContractError, match="record 1 with KeyError"):
+        judged(tmp_path, ['{"id": 1}'], record=Broken)

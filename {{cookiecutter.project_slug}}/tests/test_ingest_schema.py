@@ -1,0 +1,112 @@
+"""The contract's fields become typed columns."""
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum, IntEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import pytest
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    NaiveDatetime,
+    computed_field,
+    create_model,
+)
+
+from ingest.errors import ContractError
+from ingest.schema import columns_of
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+class Size(IntEnum):
+    SMALL = 1
+
+
+class Place(BaseModel):
+    city: str
+    zip_code: str = Field(alias="zip")
+
+
+class Open(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class Tree(BaseModel):
+    children: list["Tree"]
+
+
+Money = Annotated[Decimal, Field(decimal_places=2)]
+
+
+@pytest.mark.parametrize(
+    ("hint", "column"),
+    [
+        (str, "VARCHAR"),
+        (int | None, "BIGINT"),
+        (float, "DOUBLE"),
+        (bool, "BOOLEAN"),
+        (Money, "DECIMAL(38, 2)"),
+        (Money | None, "DECIMAL(38, 2)"),
+        (list[Money], "DECIMAL(38, 2)[]"),
+        (date, "DATE"),
+        (datetime, "TIMESTAMPTZ"),
+        (AwareDatetime, "TIMESTAMPTZ"),
+        (AwareDatetime | None, "TIMESTAMPTZ"),
+        (NaiveDatetime, "TIMESTAMP"),
+        (time, "TIME"),
+        (timedelta, "VARCHAR"),
+        (UUID, "UUID"),
+        (Colour, "VARCHAR"),
+        (Size, "BIGINT"),
+        (Literal["a", "b"], "VARCHAR"),
+        (Literal["a", 1], "JSON"),
+        (HttpUrl, "VARCHAR"),
+        (set[int], "BIGINT[]"),
+        (dict[str, float], "MAP(VARCHAR, DOUBLE)"),
+        (Place, 'STRUCT("city" VARCHAR, "zip" VARCHAR)'),
+        (list[Place], 'STRUCT("city" VARCHAR, "zip" VARCHAR)[]'),
+        (Tree, 'STRUCT("children" JSON[])'),
+        (Open, "JSON"),
+        (int | str, "JSON"),
+        (list, "JSON"),
+        (Any, "JSON"),
+    ],
+)
+def test_a_type_has_its_column(hint: Any, column: str) -> None:
+    assert columns_of(create_model("Record", value=(hint, ...))) == {"value": column}
+
+
+def test_a_column_is_called_as_the_source_calls_it() -> None:
+    class Record(BaseModel):
+        unit_price: int = Field(alias="Unit Price")
+        secret: str = Field(exclude=True)
+
+        @computed_field
+        @property
+        def double(self) -> int:
+            return self.unit_price * 2
+
+    assert columns_of(Record) == {"Unit Price": "BIGINT", "double": "BIGINT"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"price": (Decimal, ...)}, "Record.price is a Decimal.*decimal_places=2"),
+        ({"prices": (list[Decimal], ...)}, "decimal_places=2"),
+        ({"x": (int, Field(alias="_run_id"))}, "_run_id"),
+        ({"a": (int, ...), "A": (int, ...)}, "ignores case"),
+        ({}, "no fields"),
+    ],
+)
+def test_a_contract_that_no_table_can_hold_is_refused(fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(ContractError, match=says):
+        columns_of(create_model("Record", **fields))
