@@ -37,3 +37,14 @@ def test_a_short_source_is_taken_whole(tmp_path: Path) -> None:
     source = tmp_path / "source.ndjson"
     source.write_text('{"a": 1}')
     assert cut(str(source), tmp_path / "small", 100).count == 1
+
+
+def test_records_that_are_not_wanted_are_passed_over(tmp_path: Path) -> None:
+    source = tmp_path / "source.csv"
+    source.write_bytes(b'a,b\n"x\ny",2\n3\n\n4,5\n6,"7\n8"\n9,9\n')
+    small = cut(str(source), tmp_path / "small", 2, keep=lambda raw: raw.fault is None)
+    assert small.path.read_bytes() == b'a,b\n"x\ny",2\n4,5\n'
+    later = cut(str(source), tmp_path / "later", 2, keep=lambda raw: raw.position > 6)
+    assert later.path.read_bytes() == b'a,b\n6,"7\n8"\n9,9\n'
+    none = cut(str(source), tmp_path / "none", 2, keep=lambda raw: False)
+    assert (none.count, none.path.read_bytes()) == (0, b"a,b\n")

@@ -15,6 +15,7 @@ from cyclopts import App, Parameter
 
 from blueprint import show
 from blueprint.project import Problem, enter
+from ingest.errors import PipelineError
 
 app = App(
     name="blueprint",
@@ -28,7 +29,7 @@ def main() -> None:
     """The console script: a fault that a person can mend ends with its message and exit code 1."""
     try:
         app()
-    except Problem as problem:
+    except (Problem, PipelineError) as problem:
         print(f"\nblueprint: {problem}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

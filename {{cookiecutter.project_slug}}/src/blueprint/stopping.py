@@ -37,7 +37,10 @@ def down(project: Project) -> None:
             services.stop_worker(client, pools)
             _end_stranded(client)
             users = _other_users(client)
-    except (Problem, httpx.TransportError):  # the server is gone or ill; the processes end all the same
+    except (
+        Problem,
+        httpx.TransportError,
+    ):  # the server is gone or ill; the processes end all the same
         services.stop_worker(None, pools)
         users = []
     if users and SERVER.process() is not None:
