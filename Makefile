@@ -16,6 +16,9 @@ unexport VIRTUAL_ENV
 
 BIN := .venv/bin
 
+# uv is among what is installed there, and the hook looks for it on the PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
 demo: $(BIN)/.ready
 	@$(BIN)/python tools/demo.py
 

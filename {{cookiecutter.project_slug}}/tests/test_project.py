@@ -35,8 +35,17 @@ def test_the_database_stays_in_the_project_unless_prefect_home_is_set(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert project.enter().home == root / ".prefect"
-    monkeypatch.setenv("PREFECT_HOME", "/elsewhere")
-    assert project.enter().home == Path("/elsewhere")
+    monkeypatch.setenv("PREFECT_HOME", str(root / "some" / "where"))
+    assert project.enter().home == root / "some" / "where"
+    assert (root / "some" / "where").is_dir()
+
+
+def test_a_home_that_cannot_be_made_stops_with_what_to_do(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(root / "prefect.toml" / "home"))
+    with pytest.raises(Problem, match="Set it to a folder"):
+        project.enter()
 
 
 def test_another_api_in_the_environment_stops(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

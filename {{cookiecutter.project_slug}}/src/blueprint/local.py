@@ -38,7 +38,12 @@ def without_server() -> None:
 
         with get_client(sync_client=True) as client:
             if error := client.api_healthcheck():
-                raise Problem(f"The temporary server for a local run did not come up: {error}")
+                raise RuntimeError(error)
+    except RuntimeError as error:
+        raise Problem(
+            f"The temporary server for a local run did not come up: {error}\n"
+            f"Can {os.environ['PREFECT_HOME']} be written to, and is its database sound?"
+        ) from None
     finally:
         os.chdir(ROOT)
 

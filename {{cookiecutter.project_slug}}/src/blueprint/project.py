@@ -60,7 +60,7 @@ def enter() -> Project:
 
     Raises:
         Problem: `prefect.toml` is missing or says no API URL, or the environment names
-            another API than the project does.
+            another API than the project does, or Prefect's folder cannot be made.
     """
     os.chdir(ROOT)
     settings = _read_settings()
@@ -76,6 +76,14 @@ def enter() -> Project:
         or settings.get("home", ".prefect")
     ).expanduser()
     home = home if home.is_absolute() else ROOT / home
+    try:
+        # Prefect itself makes no folder above it, and then waits for a database in vain.
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Problem(
+            f"PREFECT_HOME, the folder {home}, cannot be made: {error}.\n"
+            "Set it to a folder that this user may write to, or unset it."
+        ) from None
     os.environ["PREFECT_HOME"] = str(home)
     # Prefect's client has telemetry of its own, which only this variable switches off.
     os.environ.setdefault("DO_NOT_TRACK", "1")

@@ -1,0 +1,195 @@
+"""A stamped project at work: its scripts, its server, a source over HTTP; and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+class Living:
+    """A stamped project with a PREFECT_HOME of its own and a bare environment."""
+
+    def __init__(self, path: Path, api_url: str, home: Path) -> None:
+        self.path = path
+        self.api_url = api_url
+        self.environment = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(home.parent),
+            "PREFECT_HOME": str(home),
+            "LANG": "C.UTF-8",
+        }
+
+    def script(self, name: str, *arguments: str, cwd: Path | None = None) -> str:
+        """Run a script under dash, from any folder, and give back what it printed."""
+        command = ["dash", str(self.path / "scripts" / name), *arguments]
+        return self._checked(command, cwd or Path("/"))
+
+    def blueprint(self, *arguments: str) -> str:
+        """Run a `blueprint` command and give back what it printed."""
+        return self._checked([self.tool("blueprint"), *arguments], Path("/"))
+
+    def in_project(self, *command: str) -> str:
+        """Run a command in the project's folder and give back what it printed."""
+        return self._checked(list(command), self.path)
+
+    def prefect(self, *arguments: str) -> str:
+        """Run Prefect's own command in the project, as a person types it there."""
+        return self._checked([self.tool("prefect"), *arguments], self.path)
+
+    def fails(self, *command: str, **more_environment: str) -> str:
+        """Run a command that shall fail, and give back what it printed: no traceback."""
+        done = self._run(list(command), Path("/"), more_environment)
+        assert done.returncode != 0, done.stdout
+        assert "Traceback" not in done.stdout
+        return done.stdout
+
+    def tool(self, name: str) -> str:
+        """The path of a command of the project's own environment."""
+        return str(self.path / ".venv" / "bin" / name)
+
+    def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Ask the server: a POST with a body, else a GET."""
+        request = urllib.request.Request(
+            f"{self.api_url}{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+    def rows(self, table: str = "orders", target: str = "data/warehouse.duckdb") -> int:
+        """How many rows the project's warehouse holds."""
+        code = (
+            "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True);"
+            f"print(c.sql('select count(*) from {table}').fetchone()[0])"
+        )
+        command = [self.tool("python"), "-c", code, str(self.path / target)]
+        return int(self._checked(command, self.path))
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a command as in a terminal of its own, in the project's folder."""
+        return subprocess.Popen(
+            command, cwd=self.path, env=self.environment, stdin=subprocess.DEVNULL
+        )
+
+    def _run(
+        self, command: list[str], cwd: Path, more: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=cwd,
+            env={**self.environment, **(more or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+
+    def _checked(self, command: list[str], cwd: Path) -> str:
+        done = self._run(command, cwd)
+        assert done.returncode == 0, f"{command} ended {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+
+class Source:
+    """A file over HTTP that fails as often as it is told to, then answers."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.fail_next = 0
+        source = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                failing = source.fail_next > 0
+                source.fail_next -= failing
+                self.send_response(503 if failing else 200)
+                body = b"" if failing else source.body
+                self.send_header("Content-Type", "application/x-ndjson")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/orders.ndjson"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 90) -> Any:
+    """What `condition` gives once it gives something; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, f"did not come true in {seconds} s"
+        time.sleep(0.2)
+    return result
+
+
+@contextmanager
+def nothing_left_running(scratch: Path) -> Iterator[None]:
+    """Whatever happens inside, no process that belongs to `scratch` outlives it.
+
+    Raises AssertionError where the inside went well and yet left something running.
+    """
+    try:
+        yield
+    except BaseException:
+        _end(_processes_of(scratch))
+        raise
+    left = _processes_of(scratch)
+    told = [f"{one.pid}: {' '.join(one.cmdline())}" for one in left if one.is_running()]
+    _end(left)
+    assert not told, f"left running: {told}"
+
+
+def _processes_of(scratch: Path) -> list[psutil.Process]:
+    found = []
+    for one in psutil.process_iter():
+        try:
+            belongs = str(scratch) in one.environ().get("PREFECT_HOME", "")
+            if belongs and one.pid != os.getpid() and one.status() != psutil.STATUS_ZOMBIE:
+                found.append(one)
+        except psutil.Error:
+            continue
+    return found
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    for one in processes:
+        try:
+            one.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=10)
+
+
+if sys.platform == "win32":  # pragma: no cover
+    raise RuntimeError("The end-to-end tests drive POSIX scripts.")
