@@ -1,0 +1,119 @@
+"""Before a file is written: check every answer, report all faults at once.
+
+Cookiecutter runs it alone: no sibling can be imported. Answers come in as data, never as source.
+"""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
+# A command line's answers as typed: those above have been rendered.
+TYPED = json.loads(r'''{{ _cookiecutter | default({}) | tojson }}''')  # fmt: skip
+REPO = Path(ANSWERS.get("_repo_dir") or ".")
+# Jinja's marks, and what no one file format holds: control, reordering and half characters.
+UNFIT = r"[{][%#{]|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]"
+PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
+WEB = r"(?i:https?)://(\[[0-9A-Fa-f:.]+\]|\w([\w.-]*\w)?)" + PORT
+PATTERNS = {
+    "project_name": "[^/%&<>]{1,200}",
+    "project_slug": r"(?!(?i:con|prn|aux|nul|(com|lpt)[0-9])(\.|$))(?!.*\.\.)[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?",
+    "work_pool_name": "(?!(?i:prefect))[^/%&<>]{1,200}",
+    "schedule": r"[!-~]+( +[!-~]+){4}",
+    "timezone": "[A-Z][A-Za-z0-9_+/-]*",
+    "source_url": rf'{WEB}([/?#][^\s"<>\\]*)?|(?i:file)://(localhost)?/.+|(?!.*://|[A-Za-z][\w+.-]+:|[A-Za-z]:(?![\\/])).+',
+    "prefect_api_url": WEB + "(/[A-Za-z0-9_.~%-]+)*/api(/[A-Za-z0-9_.~%-]+)*/?",
+}
+RULES = {
+    "project_name": "at most 200 characters, none of / % & < > (Prefect refuses them); for example: Enterprise Data Pipeline",
+    "project_slug": "a folder's name of letters a-z, digits, '-', '_' and '.', with a letter or digit at both ends and no '..', not reserved by Windows (CON, NUL, COM1), at most 100; for example: enterprise-data-pipeline",
+    "work_pool_name": "at most 200 characters, none of / % & < >, not beginning with 'prefect' (Prefect refuses them); for example: local-process-pool",
+    "schedule": "five cron fields: minute 0-59, hour 0-23, day 1-31, month 1-12 or JAN-DEC, weekday 0-7 or SUN-SAT; each '*', a number, a rising range (5-7, not FRI-SUN), a step (*/15, 10-50/5) or a list of these (1,15); for example: 0 9 * * MON-FRI",
+    "timezone": "an IANA timezone, spelled exactly; for example: Europe/Berlin",
+    "source_url": "an http or https address without spaces, user or password (answers are written to files), a file address with the whole path, or a path (one with a ':' begins with ./); for example: https://example.com/orders.ndjson",
+    "prefect_api_url": "an http or https address that ends in /api, or for Prefect Cloud in /api/accounts/<id>/workspaces/<id>, without user, password, '?' or '#'; for example: http://127.0.0.1:4200/api",
+    "create_venv": "true or false; for example: true",
+}
+LAST_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
+WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+FIELDS = ((0, 59, []), (0, 23, []), (1, 31, []), (1, 12, MONTHS), (0, 7, WEEKDAYS))
+
+
+def cron_values(text, low, high, names):
+    """The numbers that a field means; ValueError where cron and Prefect do not read it alike.
+
+    Prefect itself takes FRI-SUN, 5-5 (which it reads as "always"), 59/5 and 7/2.
+    """
+    found = set()
+    for part in text.upper().split(","):
+        part = re.sub(r"[0-9]*[A-Z]\w*", lambda word: str(low + names.index(word[0])), part)
+        part = re.sub(r"^\*(?=/|$)", f"{low}-{high}", part)
+        part = part if high == 7 else re.sub("^([0-9]+)/", rf"\1-{high}/", part)
+        begin, end, step = re.fullmatch("([0-9]+)(?:-([0-9]+)(?:/([0-9]+))?)?", part).groups()
+        first, last, step = int(begin), int(end or begin), int(step or 1)
+        inside = low <= first <= last <= high and 0 < step <= high - low + 1
+        if not inside or (end and first == last):
+            raise ValueError
+        found.update(range(first, last + 1, step))
+    return found
+
+
+def schedule_fault(fields):
+    values = []
+    for text, field in zip(fields, FIELDS):
+        try:
+            values.append(cron_values(text, *field))
+        except (AttributeError, ValueError):  # no match; an unknown name or out of range
+            return f"{text!r} is none of these"
+    if all(day > LAST_DAYS[month - 1] for day in values[2] for month in values[3]):
+        return "there is no such date, so no run would ever come"
+    apart = "*" in fields[2] + fields[4] and "*" not in (fields[2], fields[4])
+    return "cron and Prefect join a day '*/2' and a weekday differently: 1-31/2" if apart else ""
+
+
+def fault(key, value, typed):
+    """Where an answer breaks its rule, or nothing."""
+    if key == "create_venv":
+        return "" if isinstance(value, bool) else "neither of them"
+    if not isinstance(value, str) or not value or value != value.strip():
+        return "empty, or with a space at an end"
+    if re.search(UNFIT, value + typed):
+        return "with a control or unseen character, a line break, or a mark of Jinja"
+    if not re.fullmatch(PATTERNS[key], value):
+        return "it does not fit"
+    if key == "schedule":
+        return schedule_fault(value.split())
+    if key == "timezone":
+        from zoneinfo import available_timezones  # missing in a Python that main() refuses
+
+        # Windows has no zone data of its own: what cannot be looked up only has to look right.
+        zones = available_timezones() or {value}
+        return "" if value in zones - {"Factory", "localtime", "posixrules"} else "no such zone"
+    text = "".join(lock.read_text("utf-8") for lock in REPO.glob("*/requirements.lock"))
+    needed = ["pip", *re.findall("(?m)^([a-z0-9-]+)==", text)]
+    clash = key == "project_slug" and re.sub("[-_.]+", "-", value).lower() in needed
+    return "it would replace a Python package that the project needs" if clash else ""
+
+
+def main():
+    if sys.version_info[:2] < (3, 9):  # as pre_prompt.py says it, which not every tool runs
+        sys.exit("\nThis template needs cookiecutter on Python 3.9 or newer: uvx cookiecutter\n")
+    source = REPO / "cookiecutter.json"
+    defaults = json.loads(source.read_text("utf-8")) if source.is_file() else TYPED
+    report = []
+    for key, rule in RULES.items():
+        value, typed = ANSWERS.get(key), TYPED.get(key)
+        typed = "" if typed == defaults.get(key) else str(typed)
+        found = fault(key, value, typed)
+        if found:
+            report.append(f"  {key} is {typed or value!r}: {found}.\n      It must be {rule}\n")
+    if report:
+        report.append("What follows is cookiecutter's own trace of this stop.\n")
+        print("\nNothing was stamped. Answers to change:\n", *report, sep="\n", file=sys.stderr)
+    return 1 if report else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
