@@ -1,7 +1,4 @@
-"""Before a file is written: check every answer, report all faults at once.
-
-Cookiecutter runs it alone: no sibling can be imported. Answers come in as data, never as source.
-"""
+"""Before a file is written: check every answer, which come as data, and report all faults."""
 
 import json
 import re
@@ -16,19 +13,21 @@ REPO = Path(ANSWERS.get("_repo_dir") or ".")
 UNFIT = r"[{][%#{]|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]"
 PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 WEB = r"(?i:https?)://(\[[0-9A-Fa-f:.]+\]|\w([\w.-]*\w)?)" + PORT
+# Prefect refuses the first five; with ? or #, or . or .. alone, its client asks for another address.
+NAME = r"(?!\.{1,2}$)[^/%&<>?#]{1,200}"
 PATTERNS = {
-    "project_name": "[^/%&<>]{1,200}",
+    "project_name": NAME,
     "project_slug": r"(?!(?i:con|prn|aux|nul|(com|lpt)[0-9])(\.|$))(?!.*\.\.)[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?",
-    "work_pool_name": "(?!(?i:prefect))[^/%&<>]{1,200}",
+    "work_pool_name": "(?!(?i:prefect))" + NAME,
     "schedule": r"[!-~]+( +[!-~]+){4}",
     "timezone": "[A-Z][A-Za-z0-9_+/-]*",
     "source_url": rf'{WEB}([/?#][^\s"<>\\]*)?|(?i:file)://(localhost)?/.+|(?!.*://|[A-Za-z][\w+.-]+:|[A-Za-z]:(?![\\/])).+',
     "prefect_api_url": WEB + "(/[A-Za-z0-9_.~%-]+)*/api(/[A-Za-z0-9_.~%-]+)*/?",
 }
 RULES = {
-    "project_name": "at most 200 characters, none of / % & < > (Prefect refuses them); for example: Enterprise Data Pipeline",
+    "project_name": "at most 200 characters, none of / % & < > ? # (Prefect cannot take them); for example: Enterprise Data Pipeline",
     "project_slug": "a folder's name of letters a-z, digits, '-', '_' and '.', with a letter or digit at both ends and no '..', not reserved by Windows (CON, NUL, COM1), at most 100; for example: enterprise-data-pipeline",
-    "work_pool_name": "at most 200 characters, none of / % & < >, not beginning with 'prefect' (Prefect refuses them); for example: local-process-pool",
+    "work_pool_name": "at most 200 characters, none of / % & < > ? #, not beginning with 'prefect' (Prefect cannot take them); for example: local-process-pool",
     "schedule": "five cron fields: minute 0-59, hour 0-23, day 1-31, month 1-12 or JAN-DEC, weekday 0-7 or SUN-SAT; each '*', a number, a rising range (5-7, not FRI-SUN), a step (*/15, 10-50/5) or a list of these (1,15); for example: 0 9 * * MON-FRI",
     "timezone": "an IANA timezone, spelled exactly; for example: Europe/Berlin",
     "source_url": "an http or https address without spaces, user or password (answers are written to files), a file address with the whole path, or a path (one with a ':' begins with ./); for example: https://example.com/orders.ndjson",
@@ -37,8 +36,8 @@ RULES = {
 }
 LAST_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
-WEEKDAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
-FIELDS = ((0, 59, []), (0, 23, []), (1, 31, []), (1, 12, MONTHS), (0, 7, WEEKDAYS))
+DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+FIELDS = ((0, 59, []), (0, 23, []), (1, 31, []), (1, 12, MONTHS), (0, 7, DAYS))
 
 
 def cron_values(text, low, high, names):
@@ -89,10 +88,10 @@ def fault(key, value, typed):
         from zoneinfo import available_timezones  # missing in a Python that main() refuses
 
         # Windows has no zone data of its own: what cannot be looked up only has to look right.
-        zones = available_timezones() or {value}
-        return "" if value in zones - {"Factory", "localtime", "posixrules"} else "no such zone"
-    text = "".join(lock.read_text("utf-8") for lock in REPO.glob("*/requirements.lock"))
-    needed = ["pip", *re.findall("(?m)^([a-z0-9-]+)==", text)]
+        zones = (available_timezones() or {value}) - {"Factory", "localtime", "posixrules"}
+        return "" if value in zones else "no such zone"
+    locks = "\n".join(lock.read_text("utf-8") for lock in REPO.glob("*/requirements.lock"))
+    needed = ["pip", *re.findall("(?m)^([a-z0-9-]+)==", locks)]
     clash = key == "project_slug" and re.sub("[-_.]+", "-", value).lower() in needed
     return "it would replace a Python package that the project needs" if clash else ""
 

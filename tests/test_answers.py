@@ -25,7 +25,7 @@ GOOD = [(key, value) for key, values in TABLE["good"].items() for value in value
 HOSTILE = [
     {
         "project_name": """Müller's "Q3" Ledger""",
-        "work_pool_name": 'it\'s the "pool": # 1',
+        "work_pool_name": 'it\'s the "pool": 1',
         "source_url": "C:\\Users\\Ann's data\\orders.csv",
     },
     {

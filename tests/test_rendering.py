@@ -22,7 +22,7 @@ ANSWERS = [
     {
         "project_name": """Müller's "Q3" Ledger \\ 🚀""",
         "project_slug": "A.b_c-1",
-        "work_pool_name": """it's the "pool": # 1""",
+        "work_pool_name": """it's the "pool": 1""",
         "schedule": "*/15 8-18 * * MON-FRI",
         "source_url": "C:\\Users\\Ann's data\\orders.csv",
         "prefect_api_url": "https://api.prefect.cloud/api/accounts/0b0e/workspaces/1c1d",
