@@ -12,7 +12,7 @@ REPO = Path(ANSWERS.get("_repo_dir") or ".")
 # Jinja's marks, and what no one file format holds: control, reordering and half characters.
 UNFIT = r"[{][%#{]|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]"
 PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
-WEB = r"(?i:https?)://(\[[0-9A-Fa-f:.]+\]|\w([\w.-]*\w)?)" + PORT
+WEB = r"https?://(\[[0-9A-Fa-f:.]+\]|\w([\w.-]*\w)?)" + PORT
 # Prefect refuses the first five; with ? or #, or . or .. alone, its client asks for another address.
 NAME = r"(?!\.{1,2}$)[^/%&<>?#]{1,200}"
 PATTERNS = {
@@ -21,7 +21,7 @@ PATTERNS = {
     "work_pool_name": "(?!(?i:prefect))" + NAME,
     "schedule": r"[!-~]+( +[!-~]+){4}",
     "timezone": "[A-Z][A-Za-z0-9_+/-]*",
-    "source_url": rf'{WEB}([/?#][^\s"<>\\]*)?|(?i:file)://(localhost)?/.+|(?!.*://|[A-Za-z][\w+.-]+:|[A-Za-z]:(?![\\/])).+',
+    "source_url": rf'{WEB}([/?#][^\s"<>\\]*)?|file://(localhost)?/.+|(?!.*://|[A-Za-z][\w+.-]+:|[A-Za-z]:(?![\\/])).+',
     "prefect_api_url": WEB + "(/[A-Za-z0-9_.~%-]+)*/api(/[A-Za-z0-9_.~%-]+)*/?",
 }
 RULES = {

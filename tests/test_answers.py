@@ -9,6 +9,7 @@ import ast
 import contextlib
 import io
 import json
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,15 @@ def test_a_tool_that_names_no_template_folder_is_no_obstacle(
 def test_the_bake_fixture_refuses_an_unknown_question(bake: Callable[..., BakedProject]) -> None:
     with pytest.raises(AssertionError, match="no such question"):
         bake(work_pool="x")
+
+
+def test_the_engine_takes_every_source_that_the_hook_takes(template: Path) -> None:
+    # The rule stands in both, since a hook can import nothing and the flow has to check again.
+    text = next(template.glob("*/src/data_pipeline/config.py")).read_text("utf-8")
+    rules = dict(re.findall(r'(?m)^(_PATH|_SOURCE) = (rf?".*")$', text))
+    path = ast.literal_eval(rules["_PATH"])
+    source = eval(rules["_SOURCE"], {"_PATH": path})
+    assert [value for value in TABLE["good"]["source_url"] if not re.match(source, value)] == []
 
 
 def flow_name(source: str) -> str:

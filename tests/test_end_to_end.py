@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -217,8 +219,6 @@ def test_phase_1_needs_no_server_whatever_the_api_url_says(project: tuple[Living
 
 def test_everything_a_run_writes_is_ignored_by_git(project: tuple[Living, str]) -> None:
     living, _ = project
-    import subprocess
-
     git = ["git", "-c", "init.defaultBranch=main", "-c", "user.name=t", "-c", "user.email=t@t"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "stamped"]):
         subprocess.run([*git, *arguments], cwd=living.path, check=True)
@@ -251,6 +251,66 @@ def test_two_projects_on_one_server_and_pool_run_their_own_code(
     assert first.rows() == SAMPLE_ROWS
     first.blueprint("run")
     assert first.rows() == SAMPLE_ROWS
+
+
+def test_down_ends_no_run_of_another_project(
+    project: tuple[Living, str], stamp: Callable[..., Living]
+) -> None:
+    first, _ = project
+    port = int(first.api_url.split(":")[2].split("/")[0])
+    other = stamp("slow one", port, project_name="Slow One", work_pool_name=POOL)
+    # Its runs end when the test says so; the first project's worker is the only one.
+    go_on = other.path / "go-on"
+    extract = other.path / "src" / "data_pipeline" / "extract.py"
+    waiting = f"""
+    import time
+    while not Path({str(go_on)!r}).exists():
+        time.sleep(0.1)
+    return sources.fetch("""
+    extract.write_text(extract.read_text("utf-8").replace("\n    return sources.fetch(", waiting))
+    other.blueprint("deploy")
+    other.blueprint("run", "--no-watch")
+    wait_for(lambda: _latest(first)["state"]["type"] == "RUNNING" and _latest(first))
+    patience = first.path / "src" / "blueprint" / "stopping.py"
+    before = patience.read_text("utf-8")
+    patience.write_text(before.replace("PATIENCE = 60", "PATIENCE = 1"), "utf-8")
+    try:
+        printed = first.blueprint("down")
+    finally:
+        patience.write_text(before, "utf-8")
+    assert f"runs of other projects in hand, {_latest(first)['name']}" in printed
+    go_on.touch()
+    assert wait_for(lambda: _latest(first)["state"]["type"] == "COMPLETED")
+    assert other.rows() == SAMPLE_ROWS
+
+
+def test_a_copied_project_is_another_project(project: tuple[Living, str], scratch: Path) -> None:
+    first, _ = project
+    copied = scratch / "copied" / first.path.name
+    shutil.copytree(first.path, copied, symlinks=True)
+    copy = Living(copied, first.api_url, Path(first.environment["PREFECT_HOME"]))
+    printed = copy.fails("dash", str(copied / "scripts" / "phase2_execute.sh"))
+    assert "belongs to" in printed
+    assert str(first.path) in printed
+    assert "nothing runs that this project started" in copy.blueprint("down")
+    assert "answers, started by this project" in first.blueprint("status")
+
+
+def test_a_fault_in_the_manifest_or_another_pool_stops_no_worker_by_accident(
+    project: tuple[Living, str],
+) -> None:
+    first, _ = project
+    manifest = first.path / "prefect.yaml"
+    before = manifest.read_text("utf-8")
+    manifest.write_text(before.replace("it''s the pool", "another pool"), "utf-8")
+    try:
+        printed = first.fails(first.tool("blueprint"), "up")
+        assert "still runs for it's the pool" in printed
+        manifest.write_text("deployments: [", "utf-8")
+        assert "the worker is stopped" in first.blueprint("down")
+    finally:
+        manifest.write_text(before, "utf-8")
+    first.blueprint("up")
 
 
 def test_a_server_that_another_projects_worker_uses_stays_up(
@@ -289,7 +349,6 @@ def test_a_namesake_of_another_project_is_not_overwritten_in_silence(
     folders = [one["job_variables"]["working_dir"] for one in held]
     assert str(first.path) in folders
     assert str(namesake.path) not in folders
-    # A copy of the folder has the first one's mark with it, and is still another project.
     assert "belongs to" in namesake.fails(namesake.tool("blueprint"), "run")
     namesake.blueprint("deploy", "--take-over")
     first.blueprint("deploy", "--take-over")

@@ -141,3 +141,14 @@ def test_a_locked_target_is_waited_for(tmp_path: Path) -> None:
 
         assert bring(tmp_path, TWO, say=say).unchanged == 2
     assert said and "in use by" in said[0]
+
+
+def test_a_broken_target_is_not_waited_for_whatever_its_path_says(tmp_path: Path) -> None:
+    folder = tmp_path / "blockchain lock"
+    target = folder / "new folder" / "target.duckdb"
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"not a database" * 1000)
+    said: list[str] = []
+    with pytest.raises(TargetError, match="Cannot open the target"):
+        bring(folder, TWO, say=said.append)
+    assert said == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -99,3 +100,26 @@ def test_the_mark_is_made_once_and_stays(root: Path) -> None:
     assert len(first) == 36
     assert project.mark() == first
     assert [path.name for path in (root / ".blueprint").iterdir()] == ["id"]
+
+
+def test_a_moved_folder_keeps_its_mark_and_a_copy_gets_its_own(
+    root: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mark_in(folder: Path) -> str:
+        monkeypatch.setattr(project, "ROOT", folder)
+        monkeypatch.setattr(project, "STATE", folder / ".blueprint")
+        return project.mark()
+
+    first = mark_in(root)
+    (root / ".blueprint" / "server.json").write_text("{}")
+    copied = tmp_path_factory.mktemp("elsewhere") / "copy"
+    shutil.copytree(root, copied)
+    second = mark_in(copied)
+    assert second != first
+    # The processes that the original started are not the copy's to stop.
+    assert not (copied / ".blueprint" / "server.json").exists()
+    assert mark_in(root) == first
+    assert (root / ".blueprint" / "server.json").exists()
+    moved = copied.rename(copied.with_name("moved"))
+    assert mark_in(moved) == second
+    assert mark_in(moved) == second

@@ -32,6 +32,19 @@ def main() -> None:
     except (Problem, PipelineError) as problem:
         print(f"\nblueprint: {problem}", file=sys.stderr)
         sys.exit(1)
+    except Exception as error:
+        if not type(error).__module__.startswith(("prefect.", "httpx")):
+            raise
+        # What the server says of a request is for a person; how it came to that is not.
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(
+            f"\nblueprint: the Prefect server did not do what was asked: {reason}", file=sys.stderr
+        )
+        print(
+            "Does `blueprint status` say more? Is the address in prefect.toml right?",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except KeyboardInterrupt:
         print("\nblueprint: stopped; the same command goes on from here.", file=sys.stderr)
         sys.exit(130)
@@ -91,14 +104,16 @@ def up() -> None:
     """Start the server and a worker in the background, where none is running."""
     project = enter()
     from blueprint import deploying, manifest, services
+    from blueprint.processes import alone
 
     show.heading("Up")
     plan = manifest.load()
-    services.ensure_server(project)
-    with services.connected(project) as client:
-        for pool in plan.pools:
-            deploying.ensure_pool(client, pool)
-        services.ensure_worker(client, plan.pools[0])
+    with alone():
+        services.ensure_server(project)
+        with services.connected(project) as client:
+            for pool in plan.pools:
+                deploying.ensure_pool(client, pool)
+            services.ensure_worker(client, plan.pools[0])
     show.ok(f"UI: {project.ui_url}")
 
 
@@ -107,8 +122,10 @@ def down() -> None:
     """Stop the worker and the server that this project started."""
     project = enter()
     from blueprint import stopping
+    from blueprint.processes import alone
 
-    stopping.down(project)
+    with alone():
+        stopping.down(project)
 
 
 @app.command
@@ -173,10 +190,10 @@ def status() -> None:
 def lint() -> None:
     """Check the manifest without a server."""
     enter()
-    from blueprint import manifest
+    from blueprint import manifest, schedules
 
     plan = manifest.load()
-    for warning in manifest.warnings(plan):
+    for warning in schedules.warnings(plan.deployments):
         show.warn(warning)
     show.ok("prefect.yaml is in order")
 

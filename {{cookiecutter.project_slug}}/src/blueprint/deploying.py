@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, ParameterTypeError
-from prefect.flows import Flow, load_flow_from_entrypoint
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.flows import Flow
 
 from blueprint import show
+from blueprint.flows import check_parameters, load_flow
 from blueprint.manifest import Manifest, variables
 from blueprint.project import Problem, mark
+from blueprint.schedules import schedule_of
 from runtime.project import ROOT
 
 if TYPE_CHECKING:
@@ -28,12 +30,12 @@ if TYPE_CHECKING:
 MARK = "BLUEPRINT_PROJECT"
 
 
-def deploy(client: SyncPrefectClient, manifest: Manifest, take_over: bool = False) -> None:
+def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -> None:
     """Deploy all that the manifest says, and compare what the server then holds with it.
 
     Args:
         client: a client of the project's API.
-        manifest: the linted manifest.
+        plan: the linted manifest.
         take_over: overwrite a deployment of the same name that another project made.
 
     Raises:
@@ -41,16 +43,16 @@ def deploy(client: SyncPrefectClient, manifest: Manifest, take_over: bool = Fals
             another project, `prefect deploy` failed, or the server does not hold what the
             manifest says.
     """
-    flows = {one["name"]: _load_flow(one) for one in manifest.deployments}
-    for one in manifest.deployments:
-        _check_parameters(flows[one["name"]], one)
+    flows = {one["name"]: load_flow(one) for one in plan.deployments}
+    for one in plan.deployments:
+        check_parameters(flows[one["name"]], one["name"], one.get("parameters") or {})
         if not take_over:
             _refuse_foreign(client, _full_name(flows, one))
-    for pool in manifest.pools:
+    for pool in plan.pools:
         ensure_pool(client, pool)
     _run_prefect_deploy()
     faults: list[str] = []
-    for one in manifest.deployments:
+    for one in plan.deployments:
         held = client.read_deployment_by_name(_full_name(flows, one))
         held = _drop_old_schedules(client, held, one)
         faults += differences(held, one, client)
@@ -67,7 +69,7 @@ def find(client: SyncPrefectClient, deployment: Mapping[str, Any]) -> Deployment
     Raises:
         Problem: there is none, or it belongs to another project.
     """
-    name = f"{_load_flow(deployment).name}/{deployment['name']}"
+    name = f"{load_flow(deployment).name}/{deployment['name']}"
     try:
         held = client.read_deployment_by_name(name)
     except ObjectNotFound:
@@ -132,25 +134,36 @@ def differences(
     given = {**wanted, **{key: pool[key] for key in pool if key == "work_queue_name"}}
     pairs += [(key, optional[key], given[key]) for key in optional if given.get(key) is not None]
     pairs += _concurrency(held, wanted)
-    slugs = {one.slug: one for one in client.read_deployment_schedules(held.id)}
-    schedules = {one["slug"]: one for one in wanted.get("schedules") or []}
-    pairs.append(("schedules", sorted(map(str, slugs)), sorted(schedules)))
-    for slug in slugs.keys() & schedules.keys():
-        there, here = slugs[slug], schedules[slug]
-        for key in ("cron", "timezone", "rrule"):
-            if key in here:
-                pairs.append(
-                    (f"schedule {slug}: {key}", getattr(there.schedule, key, None), here[key])
-                )
-        if isinstance(here.get("active"), bool):
-            pairs.append((f"schedule {slug}: active", there.active, here["active"]))
-        if "parameters" in here:
-            pairs.append((f"schedule {slug}: parameters", there.parameters, here["parameters"]))
+    pairs += _schedules(client, held, wanted)
     return [
         f"{wanted['name']}: {key} is {there!r} on the server and {here!r} in the manifest"
         for key, there, here in pairs
-        if there != here
+        if there != here and not _filled_in_by_prefect(here)
     ]
+
+
+def _schedules(
+    client: SyncPrefectClient, held: DeploymentResponse, wanted: Mapping[str, Any]
+) -> list[tuple[str, Any, Any]]:
+    there = {one.slug: one for one in client.read_deployment_schedules(held.id)}
+    here = {one["slug"]: one for one in wanted.get("schedules") or []}
+    pairs: list[tuple[str, Any, Any]] = [("schedules", sorted(map(str, there)), sorted(here))]
+    for slug in there.keys() & here.keys():
+        asked = schedule_of(here[slug])
+        for key in asked.model_fields_set:
+            name = f"schedule {slug}: {key}"
+            pairs.append((name, getattr(there[slug].schedule, key, None), getattr(asked, key)))
+        for key in ("active", "parameters"):
+            if key in here[slug]:
+                pairs.append(
+                    (f"schedule {slug}: {key}", getattr(there[slug], key), here[slug][key])
+                )
+    return pairs
+
+
+def _filled_in_by_prefect(value: Any) -> bool:
+    """Whether Prefect puts a block or a variable of the server in its place when it deploys."""
+    return "prefect.blocks." in str(value) or "prefect.variables." in str(value)
 
 
 def _concurrency(held: DeploymentResponse, wanted: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
@@ -160,7 +173,10 @@ def _concurrency(held: DeploymentResponse, wanted: Mapping[str, Any]) -> list[tu
         return [("concurrency_limit", there, limit)]
     options = held.concurrency_options
     strategy = options.collision_strategy.value if options else None
+    grace = options.grace_period_seconds if options else None
+    asked = limit.get("grace_period_seconds")
     return [
+        *([("concurrency_limit.grace_period_seconds", grace, asked)] if asked is not None else []),
         ("concurrency_limit.limit", there, limit.get("limit")),
         ("concurrency_limit.collision_strategy", strategy, limit.get("collision_strategy")),
     ]
@@ -178,23 +194,6 @@ def _drop_old_schedules(
                 f"removed the schedule {schedule.slug or schedule.id}, which prefect.yaml no longer has"
             )
     return client.read_deployment(held.id)
-
-
-def _load_flow(deployment: Mapping[str, Any]) -> Flow[..., Any]:
-    entrypoint = deployment["entrypoint"]
-    try:
-        return load_flow_from_entrypoint(entrypoint)
-    except Exception as error:  # the user's code may raise anything when it is imported
-        raise Problem(f"{entrypoint} cannot be loaded: {type(error).__name__}: {error}") from error
-
-
-def _check_parameters(flow: Flow[..., Any], deployment: Mapping[str, Any]) -> None:
-    try:
-        flow.validate_parameters(dict(deployment.get("parameters") or {}))
-    except (ParameterTypeError, TypeError) as error:
-        raise Problem(
-            f"The parameters of {deployment['name']!r} in prefect.yaml do not fit the flow:\n{error}"
-        ) from None
 
 
 def _full_name(flows: Mapping[str, Flow[..., Any]], deployment: Mapping[str, Any]) -> str:
@@ -221,8 +220,9 @@ def _foreign(name: str, held: DeploymentResponse) -> str:
     whose = f"the project in {folder}" if owner(held) else "something that is no blueprint project"
     return (
         f"The server's deployment {name!r} belongs to {whose}, not to {ROOT}.\n"
-        "Rename this project's flow (src/data_pipeline/flow.py) or its deployment (prefect.yaml). "
-        "To replace the other one on purpose: blueprint deploy --take-over"
+        "Rename this project's flow (src/data_pipeline/flow.py) or its deployment (prefect.yaml).\n"
+        "To replace the other one on purpose, also where it is this project in another clone: "
+        "blueprint deploy --take-over"
     )
 
 

@@ -54,15 +54,11 @@ def run(deployment: Mapping[str, Any], parameters: Mapping[str, Any]) -> RunSumm
     Raises:
         Problem: a parameter does not fit, or the run failed; the message is the run's own.
     """
-    from prefect.exceptions import ParameterTypeError
-    from prefect.flows import load_flow_from_entrypoint
+    from blueprint.flows import check_parameters, load_flow
 
-    flow = load_flow_from_entrypoint(deployment["entrypoint"])
+    flow = load_flow(deployment)
     given = {**(deployment.get("parameters") or {}), **parameters}
-    try:
-        flow.validate_parameters(given)
-    except (ParameterTypeError, TypeError) as error:
-        raise Problem(f"These parameters do not fit the flow: {error}") from None
+    check_parameters(flow, deployment["name"], given)
     state = cast("State[RunSummary]", flow(**given, return_state=True))
     if not state.is_completed():
         raise Problem(f"The run ended {state.name}: {state.message}")

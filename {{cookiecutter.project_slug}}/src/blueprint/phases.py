@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from blueprint import environment, local, manifest, show
-from blueprint.project import STATE, Problem, Project
-from runtime.project import ROOT, resolve
+from blueprint import environment, local, manifest, schedules, show
+from blueprint.project import Problem, Project
+from runtime.project import ROOT
 
 if TYPE_CHECKING:
-    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
-    from prefect.client.schemas.responses import DeploymentResponse
 
-    from ingest.formats import RawRecord
     from ingest.summary import RunSummary
-
-CUT_RECORDS = 100
-"""How many records the test run of phase 3 reads."""
 
 
 def phase1(project: Project) -> None:
@@ -64,7 +57,7 @@ def phase2(project: Project, take_over: bool = False) -> None:
     show.heading("Phase 2 of 3: the work pool and the deployment")
     plan = manifest.load()
     show.ok("prefect.yaml is in order")
-    for warning in manifest.warnings(plan):
+    for warning in schedules.warnings(plan.deployments):
         show.warn(warning)
     with services.connected(project) as client:
         deploying.deploy(client, plan, take_over)
@@ -76,7 +69,7 @@ def phase3(project: Project) -> None:
     Raises:
         Problem: one of them is not as it should be.
     """
-    from blueprint import deploying, runs, services
+    from blueprint import deploying, proofs, runs, services
 
     show.heading("Phase 3 of 3: runs and the schedule")
     plan = manifest.load().first
@@ -90,11 +83,11 @@ def phase3(project: Project) -> None:
             )
         show.doing("triggering a run with the manifest's parameters")
         run = runs.completed(runs.wait(client, runs.trigger(client, deployment), pool))
-        summary = _summary(client, run)
+        summary = proofs.summary_of(client, run)
         show.ok(f"run {run.name} is Completed")
-        test, test_summary = _test_run(client, deployment, plan)
-        _refuse_wrong(client, deployment)
-        next_run = _check_schedule(client, deployment, plan)
+        test, test_summary = proofs.test_run(client, deployment, plan)
+        proofs.refuse_wrong(client, deployment)
+        next_run = proofs.check_schedule(client, deployment, plan)
         _show_recent(runs.recent(client, deployment))
         _show_result(project, (run, summary), (test, test_summary), next_run)
 
@@ -111,98 +104,20 @@ def all_phases(project: Project) -> None:
     if done.returncode != 0:
         raise Problem("Phase 1 failed; the reason stands above.")
     from blueprint import services
+    from blueprint.processes import alone
 
     show.heading("Server")
-    services.ensure_server(project)
+    with alone():
+        services.ensure_server(project)
     phase2(project)
     show.heading("Worker")
-    with services.connected(project) as client:
+    with alone(), services.connected(project) as client:
         services.ensure_worker(client, manifest.load().first["work_pool"]["name"])
     phase3(project)
     show.heading(f"All three phases passed, in {time.monotonic() - began:.0f} s.")
     show.ok(
         "what was started here runs on in the background; stop it with: .venv/bin/blueprint down"
     )
-
-
-def _test_run(
-    client: SyncPrefectClient, deployment: DeploymentResponse, plan: dict[str, Any]
-) -> tuple[FlowRun, RunSummary]:
-    """A run with overridden parameters, into a target of its own that is thrown away."""
-    from blueprint import runs
-    from ingest.cut import cut
-
-    scratch = STATE / "scratch" / datetime.now().strftime("%Y%m%dT%H%M%S%f")
-    source = resolve(plan["parameters"]["source_url"])
-    # Where the bad records of a source lie at its head, a few of them would be too many.
-    small = cut(source, scratch / "cut", CUT_RECORDS, keep=_fits_the_contract)
-    parameters = {
-        "batch_size": max(1, small.count // 4),
-        "source_url": str(small.path),
-        "target": str(scratch / "warehouse.duckdb"),
-        "quarantine": str(scratch / "quarantine"),
-    }
-    show.doing(
-        f"triggering a run with other parameters: {small.count} records, into a scratch target"
-    )
-    pool = plan["work_pool"]["name"]
-    run = runs.completed(runs.wait(client, runs.trigger(client, deployment, parameters), pool))
-    summary = _summary(client, run)
-    arrived = {key: run.parameters.get(key) for key in parameters}
-    if arrived != parameters or summary.rows_read != small.count:
-        raise Problem(
-            f"The overridden parameters did not arrive: asked for {parameters}, the run had {arrived} "
-            f"and read {summary.rows_read} records of {small.count}."
-        )
-    if Path(summary.target) != scratch / "warehouse.duckdb":
-        raise Problem(f"The test run loaded into {summary.target}, not into its scratch target.")
-    shutil.rmtree(scratch)
-    show.ok(f"run {run.name} had the other parameters and touched no row of the warehouse")
-    return run, summary
-
-
-def _fits_the_contract(raw: RawRecord) -> bool:
-    from pydantic import ValidationError
-
-    from data_pipeline.contract import CONTRACT
-
-    try:
-        CONTRACT.record.model_validate(raw.value)
-    except ValidationError:
-        return False
-    return raw.fault is None
-
-
-def _refuse_wrong(client: SyncPrefectClient, deployment: DeploymentResponse) -> None:
-    from blueprint import runs
-
-    for wrong in ({"batch_size": 0}, {"batch_sise": 50}):
-        try:
-            runs.trigger(client, deployment, wrong)
-        except Problem:
-            show.ok(f"a wrong parameter is refused: {wrong}")
-        else:
-            raise Problem(f"The server took the wrong parameter {wrong}; see the flow's signature.")
-
-
-def _check_schedule(
-    client: SyncPrefectClient, deployment: DeploymentResponse, plan: dict[str, Any]
-) -> str:
-    from blueprint import runs
-
-    schedule = next((one for one in plan.get("schedules") or [] if "cron" in one), None)
-    if schedule is None:
-        raise Problem(
-            "prefect.yaml gives this deployment no cron schedule: nothing would run by itself."
-        )
-    show.doing("looking for the runs that the schedule has lined up")
-    lined_up = runs.await_scheduled(client, deployment)
-    due = runs.check_next(lined_up, schedule)
-    text = f"{due:%a %Y-%m-%d %H:%M} {schedule['timezone']}"
-    show.ok(
-        f"schedule {schedule['cron']!r} is active, {len(lined_up)} runs are Scheduled, next at {text}"
-    )
-    return text
 
 
 def _show_recent(recent: Sequence[FlowRun]) -> None:
@@ -242,15 +157,6 @@ def _show_result(
     ]
     show.heading("What ran")
     show.table(("", "as deployed", "test with other parameters"), rows)
-
-
-def _summary(client: SyncPrefectClient, run: FlowRun) -> RunSummary:
-    from runtime.summary import read
-
-    summary = read(client, run.id)
-    if summary is None:
-        raise Problem(f"The run {run.name} left no summary: see its logs in the UI.")
-    return summary
 
 
 def _inside(path: str) -> str:

@@ -11,7 +11,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +36,14 @@ class Supervised:
         """Where its output goes."""
         return STATE / "logs" / f"{self.role}.log"
 
+    @property
+    def serves(self) -> str:
+        """What it was started for: the server's API address, or the worker's pool."""
+        try:
+            return str(json.loads(self.record.read_text("utf-8"))["serves"])
+        except (OSError, ValueError, TypeError, KeyError):
+            return ""
+
     def process(self) -> psutil.Process | None:
         """The running process that this project started, if there is one."""
         try:
@@ -46,8 +54,16 @@ class Supervised:
         except (OSError, ValueError, TypeError, KeyError, psutil.Error):
             return None
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str]) -> psutil.Process:
-        """Start it in a session of its own, its output in the log, its record written."""
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], serves: str = ""
+    ) -> psutil.Process:
+        """Start it in a session of its own, its output in the log, its record written.
+
+        Args:
+            command: the program and its arguments.
+            environment: all of its environment.
+            serves: what `serves` shall tell of it.
+        """
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             # Started with `&` by a script: a child would inherit that SIGINT is ignored, and a
@@ -66,7 +82,7 @@ class Supervised:
                 ),
             )
         process = psutil.Process(child.pid)
-        known = {"pid": child.pid, "started": process.create_time(), "command": list(command)}
+        known = {"pid": child.pid, "started": process.create_time(), "serves": serves}
         draft = self.record.with_suffix(".new")
         draft.write_text(json.dumps(known), "utf-8")
         draft.replace(self.record)
@@ -86,6 +102,18 @@ class Supervised:
         self.record.unlink(missing_ok=True)
         return process is not None
 
+    def runs_in_hand(self) -> list[str]:
+        """The ids of the flow runs whose processes it has started and that have not ended.
+
+        Prefect hands a run its id in this variable (prefect/runner, prefect/engine.py).
+        """
+        process = self.process()
+        found = []
+        for child in _descendants(process) if process else []:
+            with contextlib.suppress(psutil.Error):
+                found.append(child.environ().get("PREFECT__FLOW_RUN_ID", ""))
+        return sorted(set(filter(None, found)))
+
     def last_words(self, lines: int = 15) -> str:
         """The end of its log, for a message about why it did not come up."""
         try:
@@ -93,6 +121,18 @@ class Supervised:
         except OSError:
             return "(it wrote no log)"
         return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One command at a time starts or stops what belongs to this project."""
+    STATE.mkdir(exist_ok=True)
+    with (STATE / "lock").open("w") as lock:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

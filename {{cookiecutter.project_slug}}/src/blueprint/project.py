@@ -10,6 +10,7 @@ import os
 import tomllib
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def enter() -> Project:
             "Set it to a folder that this user may write to, or unset it."
         ) from None
     os.environ["PREFECT_HOME"] = str(home)
+    mark()  # first of all: a copied folder must not take the original's processes for its own
     # Prefect's client has telemetry of its own, which only this variable switches off.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     return Project(api_url=api_url, home=home)
@@ -134,17 +136,42 @@ def _refuse_another_port(api_url: str, settings: Mapping[str, Any]) -> None:
 
 
 def mark() -> str:
-    """The mark by which a server's deployments are known as this project's; made at first use."""
+    """The mark by which a server's deployments are known as this project's; made at first use.
+
+    It is kept with the folder it was made for. A folder that was moved keeps its mark; a copy,
+    whose original is still there, is another project: it gets a mark of its own, and forgets
+    the processes that the original started.
+    """
     path = STATE / "id"
-    if not path.exists():
-        STATE.mkdir(exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(f"{uuid.uuid4()}\n", "utf-8")
-        try:
-            os.link(draft, path)  # of two commands at once, the first one's mark stands
-        except FileExistsError:
-            pass
-        except OSError:  # a file system without links
-            draft.replace(path)
-        draft.unlink(missing_ok=True)
-    return path.read_text("utf-8").strip()
+    known = _read_mark(path)
+    if known is not None:
+        value, folder = known
+        if folder == ROOT:
+            return value
+        if _read_mark(folder / STATE.name / "id") != known:
+            return _write_mark(path, value)
+        for record in STATE.glob("*.json"):
+            record.unlink()
+    return _write_mark(path, str(uuid.uuid4()), first=not path.exists())
+
+
+def _read_mark(path: Path) -> tuple[str, Path] | None:
+    try:
+        value, folder = path.read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return None
+    return value, Path(folder)
+
+
+def _write_mark(path: Path, value: str, first: bool = False) -> str:
+    STATE.mkdir(exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_text(f"{value}\n{ROOT}\n", "utf-8")
+    if first:
+        # Of two commands at once, the first one's mark stands.
+        with suppress(OSError):  # there already, or a file system without links
+            os.link(draft, path)
+    if not first or not path.exists():
+        draft.replace(path)
+    draft.unlink(missing_ok=True)
+    return path.read_text("utf-8").splitlines()[0]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -20,10 +21,11 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.states import Cancelled
 
 from blueprint import show
-from blueprint.manifest import next_times
 from blueprint.project import Problem
+from blueprint.schedules import next_times
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
@@ -75,8 +77,11 @@ def wait(client: SyncPrefectClient, run: FlowRun, pool: str) -> FlowRun:
         if run.state is not None and run.state.is_final():
             return run
         if run.state_type in (StateType.SCHEDULED, StateType.PENDING) and now - began > PICK_UP:
+            # Left in the queue, it would run whenever a worker comes.
+            client.set_flow_run_state(run.id, Cancelled(message="No worker took it."), force=True)
             raise Problem(
-                f"The run {run.name} is still {state} after {PICK_UP} s: no worker took it.\n"
+                f"The run {run.name} was still {state} after {PICK_UP} s, since no worker took it, "
+                "and was cancelled.\n"
                 f"Start one: `blueprint up`, or prefect worker start --pool '{pool}'. "
                 "Is the pool paused? `blueprint status` tells."
             )
@@ -95,8 +100,10 @@ def completed(run: FlowRun) -> FlowRun:
     raise Problem(f"The run {run.name} ended {run.state_name}: {message}")
 
 
-def await_scheduled(client: SyncPrefectClient, deployment: DeploymentResponse) -> list[FlowRun]:
-    """The runs that the schedule has lined up, soonest first.
+def await_scheduled(
+    client: SyncPrefectClient, deployment: DeploymentResponse, slug: str
+) -> list[FlowRun]:
+    """The runs that one of the schedules has lined up, soonest first.
 
     A deployment can show an active schedule for which no run is ever made, so the runs
     themselves are looked for.
@@ -104,29 +111,40 @@ def await_scheduled(client: SyncPrefectClient, deployment: DeploymentResponse) -
     Raises:
         Problem: the schedule is paused, or no run was lined up in time.
     """
-    schedules = client.read_deployment_schedules(deployment.id)
-    if deployment.paused or not any(one.active for one in schedules):
+    found = [one for one in client.read_deployment_schedules(deployment.id) if one.slug == slug]
+    if deployment.paused or not found or not found[0].active:
         raise Problem(
-            f"The schedule of {deployment.name!r} is paused. Resume it in the UI, or: "
-            f"prefect deployment schedule ls '{deployment.name}'"
+            f"The schedule {slug!r} of {deployment.name!r} is paused: nothing runs by itself. "
+            "Resume it in the UI, on the deployment's page."
         )
     began = time.monotonic()
-    while not (runs := scheduled(client, deployment)):
+    while True:
+        made = [run for run in scheduled(client, deployment) if _made_by(run) == found[0].id]
+        if made:
+            return made
         if time.monotonic() - began > SCHEDULER_PATIENCE:
             raise Problem(
                 f"The schedule is active, and yet the server lined up no run in {SCHEDULER_PATIENCE} s.\n"
                 "Its scheduler does not work: do the server's packages fit requirements.lock?"
             )
         time.sleep(1)
-    return runs
+
+
+def _made_by(run: FlowRun) -> UUID | None:
+    return run.created_by.id if run.created_by else None
 
 
 def scheduled(client: SyncPrefectClient, deployment: DeploymentResponse) -> list[FlowRun]:
-    """The runs now lined up by the schedule, soonest first."""
+    """The runs now lined up by the schedules, soonest first.
+
+    A worker takes a run as Pending some seconds before its time; it is still to come.
+    """
     runs = client.read_flow_runs(
         deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
         flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+            state=FlowRunFilterState(
+                type=FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PENDING])
+            ),
             expected_start_time=FlowRunFilterExpectedStartTime(after_=datetime.now(UTC)),
         ),
         sort=FlowRunSort.EXPECTED_START_TIME_ASC,
@@ -140,12 +158,12 @@ def check_next(runs: list[FlowRun], schedule: Mapping[str, Any]) -> datetime:
     Raises:
         Problem: it is not when the schedule says.
     """
-    zone = ZoneInfo(schedule["timezone"])
+    timezone = schedule.get("timezone") or "UTC"
     due = runs[0].expected_start_time
     if due is None:
         raise Problem(f"The scheduled run {runs[0].name} has no start time.")
-    due = due.astimezone(zone)
-    cron, timezone = schedule["cron"], schedule["timezone"]
+    due = due.astimezone(ZoneInfo(timezone))
+    cron = schedule["cron"]
     expected = next_times(cron, timezone, datetime.now(UTC))[0]
     is_due = next_times(cron, timezone, due - timedelta(minutes=1))[0] == due
     # Earlier than expected is right where the minute has turned between the two looks.

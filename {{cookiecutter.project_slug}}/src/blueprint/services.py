@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blueprint import show
 from blueprint.processes import SERVER, WORKER, Supervised, port_owner
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SERVER_PATIENCE = 180
 """Seconds a server may take; on a new database it makes some hundred migrations first."""
 WORKER_PATIENCE = 60
+SIGN_OF_LIFE = 35
+"""Seconds in which a living worker gives a sign: Prefect's worker.heartbeat_seconds is 30."""
 FRESH = timedelta(seconds=45)
 """A worker that gave a sign within this time is taken as running; it gives one every 30 s."""
 
@@ -41,7 +44,10 @@ def connected(project: Project) -> Iterator[SyncPrefectClient]:
         if project.is_local
         else "Is the address in prefect.toml right, and can this machine reach it?"
     )
-    with get_client(sync_client=True) as client:
+    with (
+        temporary_settings({PREFECT_API_URL: project.api_url}),
+        get_client(sync_client=True) as client,
+    ):
         if error := client.api_healthcheck():
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise Problem(f"No Prefect server answers at {project.api_url} ({reason}).\n{start}")
@@ -49,7 +55,7 @@ def connected(project: Project) -> Iterator[SyncPrefectClient]:
             client.read_work_pools(limit=1)
         except PrefectHTTPStatusError as error:
             if error.response.status_code not in (401, 403):
-                raise
+                raise  # the command's own message tells of it
             raise Problem(
                 f"{project.api_url} refuses this user ({error.response.status_code}). Give it a key: "
                 "PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING, in the environment or in .env."
@@ -92,6 +98,7 @@ def ensure_server(project: Project) -> None:
         with connected(project):
             show.ok(f"the API at {project.api_url} answers; no server is started here")
         return
+    _refuse_another(SERVER, project.api_url)
     if is_healthy(project):
         mine = " (started by this project)" if SERVER.process() else ""
         show.ok(f"a server already runs at {project.api_url}{mine}")
@@ -104,7 +111,7 @@ def ensure_server(project: Project) -> None:
                 "End it, or give this project another port in prefect.toml ([api] url and [server.api] port)."
             )
         show.doing(f"starting the server at {project.api_url} (log: {_short(SERVER)})")
-        SERVER.start(server_command(project), os.environ)
+        SERVER.start(server_command(project), os.environ, serves=project.api_url)
     _wait(SERVER, lambda: is_healthy(project), SERVER_PATIENCE)
     show.ok(f"the server answers at {project.api_url}")
 
@@ -115,16 +122,46 @@ def ensure_worker(client: SyncPrefectClient, pool: str) -> None:
     Raises:
         Problem: the worker did not come up.
     """
+    _refuse_another(WORKER, pool)
     if WORKER.process() is None:
-        if others := online_workers(client, pool, but=worker_name()):
-            show.ok(f"a worker already serves the pool {pool!r}: {others[0].name}")
+        if other := _living_worker(client, pool):
+            show.ok(f"a worker already serves the pool {pool!r}: {other}")
             return
-        _forget(client, pool)
+        forget(client, pool)
         show.doing(f"starting a worker for the pool {pool!r} (log: {_short(WORKER)})")
         command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
-        WORKER.start([*command, "--pool", pool, "--name", worker_name()], os.environ)
+        names = ["--pool", pool, "--name", worker_name()]
+        WORKER.start([*command, *names], os.environ, serves=pool)
     _wait(WORKER, lambda: bool(_named(client, pool, worker_name())), WORKER_PATIENCE)
     show.ok(f"the worker {worker_name()} serves the pool {pool!r}")
+
+
+def _refuse_another(what: Supervised, wanted: str) -> None:
+    """What runs for another address or pool is stopped by a person, who knows who uses it."""
+    if what.process() is not None and what.serves != wanted:
+        raise Problem(
+            f"This project's {what.role} still runs for {what.serves}, and the project now says "
+            f"{wanted}.\nStop it first: .venv/bin/blueprint down"
+        )
+
+
+def _living_worker(client: SyncPrefectClient, pool: str) -> str | None:
+    """Another worker of the pool that gives a sign of life now.
+
+    The server lists a worker as online for a while after it has gone, so one is waited for.
+    """
+    before = {one.name: one.last_heartbeat_time for one in online_workers(client, pool)}
+    before.pop(worker_name(), None)
+    if not before:
+        return None
+    show.doing(f"{', '.join(before)} is on the server's list; waiting for a sign of life (35 s)")
+    end = time.monotonic() + SIGN_OF_LIFE
+    while time.monotonic() < end:
+        for one in online_workers(client, pool, but=worker_name()):
+            if one.last_heartbeat_time != before.get(one.name):
+                return one.name
+        time.sleep(0.5)
+    return None
 
 
 def worker_name() -> str:
@@ -146,32 +183,12 @@ def online_workers(client: SyncPrefectClient, pool: str, but: str | None = None)
     ]
 
 
-def stop_worker(client: SyncPrefectClient | None, pools: list[str]) -> None:
-    """End this project's worker, where it started one, and take it off the server's list."""
-    if WORKER.stop():
-        show.ok("the worker is stopped")
-    else:
-        show.ok("this project started no worker")
-    for pool in pools if client else []:
-        _forget(client, pool)
-
-
-def stop_server() -> None:
-    """End this project's server, where it started one."""
-    if SERVER.stop():
-        show.ok("the server is stopped")
-    else:
-        show.ok("this project started no server")
-
-
 def _named(client: SyncPrefectClient, pool: str, name: str) -> list[Worker]:
     return [one for one in online_workers(client, pool) if one.name == name]
 
 
-def _forget(client: SyncPrefectClient | None, pool: str) -> None:
+def forget(client: SyncPrefectClient, pool: str) -> None:
     """A stopped worker stays on the server's list as online for some minutes: take it off."""
-    if client is None:
-        return
     with suppress(ObjectNotFound, httpx.HTTPStatusError):
         client.request(
             "DELETE",

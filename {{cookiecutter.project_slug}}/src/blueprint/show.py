@@ -34,9 +34,9 @@ def warn(text: str) -> None:
     console.print(f"  note  {text}")
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]], title: str = "") -> None:
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table of what happened; `None` shows as a dash."""
-    shown = Table(*columns, title=title or None, title_justify="left")
+    shown = Table(*columns)
     for row in rows:
         shown.add_row(*("-" if cell is None else str(cell) for cell in row))
     console.print(shown)

@@ -3,95 +3,136 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from dataclasses import replace
+from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Crashed
 
-from blueprint import deploying, manifest, services, show
+from blueprint import deploying, services, show
 from blueprint.processes import SERVER, WORKER
 from blueprint.project import Problem, Project, mark
 
 PATIENCE = 60
-"""Seconds that this project's running runs are given to end by themselves."""
+"""Seconds that the runs which this project's worker has in hand are given to end."""
 
 
 def down(project: Project) -> None:
     """Stop the worker, then the server, as far as this project started them.
 
-    The server stays up while another project's worker or run uses it.
+    Both stay up while another project's run is in the worker's hands, and the server while
+    another project's worker or run uses it.
     """
     show.heading("Down")
     if WORKER.process() is None and SERVER.process() is None:
-        WORKER.stop()
-        SERVER.stop()
         show.ok("nothing runs that this project started")
         return
-    pools = manifest.load().pools
-    try:
-        with services.connected(project) as client:
-            if WORKER.process() is not None:
-                _let_end(client)
-            services.stop_worker(client, pools)
-            _end_stranded(client)
-            users = _other_users(client)
-    except (
-        Problem,
-        httpx.TransportError,
-    ):  # the server is gone or ill; the processes end all the same
-        services.stop_worker(None, pools)
-        users = []
-    if users and SERVER.process() is not None:
+    # The settings may have changed since the server was started.
+    there = replace(project, api_url=SERVER.serves or project.api_url)
+    with ExitStack() as stack:
+        client: SyncPrefectClient | None = None
+        try:
+            client = stack.enter_context(services.connected(there))
+        except (Problem, httpx.HTTPError) as error:
+            reason = str(error).splitlines()[0]
+            show.warn(f"stopping without asking the server who uses it: {reason}")
+        if WORKER.process() is not None and not _stop_worker(client):
+            return
+        if SERVER.process() is not None:
+            _stop_server(client, there)
+
+
+def _stop_worker(client: SyncPrefectClient | None) -> bool:
+    """Whether the worker was stopped: not while it has a run of another project."""
+    left = _let_end()
+    runs = _read(client, left) if client else []
+    if client and (foreign := [run.name for run in runs if not _is_mine(client, run)]):
         show.warn(
-            f"the server at {project.api_url} stays up, since others use it: {', '.join(users)}"
+            f"the worker and the server stay up: the worker has runs of other projects in hand, "
+            f"{', '.join(foreign)}. Try again when they have ended."
+        )
+        return False
+    pool = WORKER.serves
+    WORKER.stop()
+    show.ok("the worker is stopped")
+    if client:
+        services.forget(client, pool)
+        for run in runs:
+            # Its process has gone with the worker; the server would show it as running.
+            message = "Its worker was stopped by `blueprint down`."
+            client.set_flow_run_state(run.id, Crashed(message=message), force=True)
+            show.warn(f"the run {run.name} was ended before it was done")
+    return True
+
+
+def _stop_server(client: SyncPrefectClient | None, there: Project) -> None:
+    users = _other_users(client) if client else []
+    if users:
+        show.warn(
+            f"the server at {there.api_url} stays up, since others use it: {', '.join(users)}"
         )
         return
-    services.stop_server()
+    SERVER.stop()
+    show.ok("the server is stopped")
 
 
-def _running(client: SyncPrefectClient) -> list[FlowRun]:
-    active = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=active))
-    return client.read_flow_runs(flow_run_filter=FlowRunFilter(state=state))
-
-
-def _mine(client: SyncPrefectClient) -> list[FlowRun]:
-    owners = {run.deployment_id for run in _running(client) if run.deployment_id}
-    own = {one for one in owners if deploying.owner(client.read_deployment(one)) == mark()}
-    return [run for run in _running(client) if run.deployment_id in own]
-
-
-def _let_end(client: SyncPrefectClient) -> None:
+def _let_end() -> list[str]:
+    """Wait for the runs that the worker has in hand; the ids of those that did not end in time."""
     began = time.monotonic()
     told = False
-    while (mine := _mine(client)) and time.monotonic() - began < PATIENCE:
+    while (in_hand := WORKER.runs_in_hand()) and time.monotonic() - began < PATIENCE:
         if not told:
-            show.doing(
-                f"waiting up to {PATIENCE} s for {', '.join(run.name for run in mine)} to end"
-            )
+            show.doing(f"waiting up to {PATIENCE} s for the worker's {len(in_hand)} runs to end")
             told = True
         time.sleep(0.5)
+    return in_hand
 
 
-def _end_stranded(client: SyncPrefectClient) -> None:
-    """The worker is gone, and so are the runs it had: the server would show them as running."""
-    own_worker_ran_them = not any(
-        services.online_workers(client, pool) for pool in manifest.load().pools
-    )
-    for run in _mine(client) if own_worker_ran_them else []:
-        message = "Its worker was stopped by `blueprint down`."
-        client.set_flow_run_state(run.id, Crashed(message=message), force=True)
-        show.warn(f"the run {run.name} was ended before it was done")
+def _read(client: SyncPrefectClient, ids: list[str]) -> list[FlowRun]:
+    """Those of the runs that have not ended."""
+    found = []
+    for one in ids:
+        try:
+            run = client.read_flow_run(UUID(one))
+        except ObjectNotFound:
+            continue
+        if run.state is None or not run.state.is_final():
+            found.append(run)
+    return found
+
+
+def _is_mine(client: SyncPrefectClient, run: FlowRun) -> bool:
+    if run.deployment_id is None:
+        return False
+    try:
+        return deploying.owner(client.read_deployment(run.deployment_id)) == mark()
+    except ObjectNotFound:  # the deployment was deleted while the run went on
+        return False
 
 
 def _other_users(client: SyncPrefectClient) -> list[str]:
     """Workers and runs of others that would lose the server."""
-    users = [
-        f"worker {worker.name}"
-        for pool in client.read_work_pools()
-        for worker in services.online_workers(client, pool.name, but=services.worker_name())
-    ]
-    mine = {run.id for run in _mine(client)}
-    return users + [f"run {run.name}" for run in _running(client) if run.id not in mine]
+    active = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
+    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=active))
+    try:
+        users = [
+            f"worker {worker.name}"
+            for pool in client.read_work_pools()
+            for worker in services.online_workers(client, pool.name, but=services.worker_name())
+        ]
+        runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=state))
+    except (PrefectHTTPStatusError, httpx.HTTPError) as error:
+        raise Problem(
+            f"Whether others use the server cannot be told ({error}), so it stays up.\n"
+            "Try again; its log is in .blueprint/logs/server.log."
+        ) from None
+    return users + [f"run {run.name}" for run in runs if not _is_mine(client, run)]

@@ -22,7 +22,8 @@ from ingest.steps import Loaded
 
 LOCK_PATIENCE = 600.0  # seconds to wait for another process that has the file
 _LOCK_PAUSE = 0.5  # seconds between two tries
-_LOCKED = re.compile(r"lock|being used by another process", re.IGNORECASE)
+# DuckDB's own words, on POSIX and on Windows; the path in the message may hold any word.
+_LOCKED = re.compile(r"Could not set lock on file|being used by another process")
 # No table of a user is called so.
 _INCOMING = "temp._incoming_rows"
 _HOLDER = re.compile(r"held in (.+?\(PID \d+\))")

@@ -1,0 +1,144 @@
+"""What phase 3 proves of a deployment: other parameters, wrong ones, the schedule."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import DeploymentResponse
+from pydantic import ValidationError
+
+from blueprint import runs, show
+from blueprint.project import STATE, Problem
+from data_pipeline.contract import CONTRACT
+from ingest.cut import Cut, cut
+from ingest.errors import SourceError
+from ingest.formats import RawRecord
+from ingest.summary import RunSummary
+from runtime.project import resolve
+from runtime.summary import read
+
+CUT_RECORDS = 100
+"""How many records the test run reads."""
+
+
+def test_run(
+    client: SyncPrefectClient, deployment: DeploymentResponse, plan: dict[str, Any]
+) -> tuple[FlowRun, RunSummary]:
+    """A run with overridden parameters, into a target of its own that is thrown away.
+
+    Raises:
+        Problem: the run did not complete, or not with these parameters.
+    """
+    scratch = STATE / "scratch" / datetime.now().strftime("%Y%m%dT%H%M%S%f")
+    try:
+        return _run_into(scratch, client, deployment, plan)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _run_into(
+    scratch: Path, client: SyncPrefectClient, deployment: DeploymentResponse, plan: dict[str, Any]
+) -> tuple[FlowRun, RunSummary]:
+    small = _cut((plan.get("parameters") or {}).get("source_url"), scratch / "cut")
+    parameters = {
+        "batch_size": max(1, small.count // 4),
+        "source_url": str(small.path),
+        "target": str(scratch / "warehouse.duckdb"),
+        "quarantine": str(scratch / "quarantine"),
+    }
+    show.doing(
+        f"triggering a run with other parameters: {small.count} records, into a scratch target"
+    )
+    pool = plan["work_pool"]["name"]
+    run = runs.completed(runs.wait(client, runs.trigger(client, deployment, parameters), pool))
+    summary = summary_of(client, run)
+    arrived = {key: run.parameters.get(key) for key in parameters}
+    if arrived != parameters or summary.rows_read != small.count:
+        raise Problem(
+            f"The overridden parameters did not arrive: asked for {parameters}, the run had {arrived} "
+            f"and read {summary.rows_read} records of {small.count}."
+        )
+    if Path(summary.target) != scratch / "warehouse.duckdb":
+        raise Problem(f"The test run loaded into {summary.target}, not into its scratch target.")
+    show.ok(f"run {run.name} had the other parameters and touched no row of the warehouse")
+    return run, summary
+
+
+def _cut(source: str | None, destination: Path) -> Cut:
+    """The source's first records that fit; a source that fails in passing is asked again."""
+    if source is None:
+        raise Problem("prefect.yaml gives this deployment no source_url: set it under parameters.")
+    for again in (True, True, False):
+        try:
+            # Where the bad records of a source lie at its head, a few of them would be too many.
+            return cut(resolve(source), destination, CUT_RECORDS, keep=_fits_the_contract)
+        except SourceError as error:
+            if not (error.transient and again):
+                raise
+            show.doing(f"the source does not answer, trying again: {error}")
+            time.sleep(2)
+    raise AssertionError("the last try returns or raises")
+
+
+def _fits_the_contract(raw: RawRecord) -> bool:
+    try:
+        CONTRACT.record.model_validate(raw.value)
+    except ValidationError:
+        return False
+    return raw.fault is None
+
+
+def refuse_wrong(client: SyncPrefectClient, deployment: DeploymentResponse) -> None:
+    """A value out of bounds and an unknown parameter are refused before a run is made.
+
+    Raises:
+        Problem: one of them was taken.
+    """
+    for wrong in ({"batch_size": 0}, {"batch_sise": 50}):
+        try:
+            runs.trigger(client, deployment, wrong)
+        except Problem:
+            show.ok(f"a wrong parameter is refused: {wrong}")
+        else:
+            raise Problem(f"The server took the wrong parameter {wrong}; see the flow's signature.")
+
+
+def check_schedule(
+    client: SyncPrefectClient, deployment: DeploymentResponse, plan: dict[str, Any]
+) -> str:
+    """The next run is lined up for when the cron schedule says; gives that time as text.
+
+    Raises:
+        Problem: there is no cron schedule, it is paused, or its runs are missing or off.
+    """
+    schedule = next((one for one in plan.get("schedules") or [] if "cron" in one), None)
+    if schedule is None:
+        raise Problem(
+            "prefect.yaml gives this deployment no cron schedule: nothing would run by itself."
+        )
+    show.doing("looking for the runs that the schedule has lined up")
+    lined_up = runs.await_scheduled(client, deployment, schedule["slug"])
+    due = runs.check_next(lined_up, schedule)
+    text = f"{due:%a %Y-%m-%d %H:%M} {schedule.get('timezone') or 'UTC'}"
+    show.ok(
+        f"schedule {schedule['cron']!r} is active, {len(lined_up)} runs are Scheduled, next at {text}"
+    )
+    return text
+
+
+def summary_of(client: SyncPrefectClient, run: FlowRun) -> RunSummary:
+    """What a completed run says of itself.
+
+    Raises:
+        Problem: it left no summary.
+    """
+    summary = read(client, run.id)
+    if summary is None:
+        raise Problem(f"The run {run.name} left no summary: see its logs in the UI.")
+    return summary
