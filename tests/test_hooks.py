@@ -173,6 +173,20 @@ def test_an_interrupted_installation_is_begun_anew(machine: Machine) -> None:
     assert done.returncode == 0 and "Removing .venv: it is unfinished" in done.stdout
 
 
+def test_of_two_at_once_one_makes_the_environment_and_the_other_waits(machine: Machine) -> None:
+    machine.with_uv(UV + 'case "$*" in *requirements.lock) exec sleep 2;; esac\n')
+    start = [sys.executable, "bootstrap.py"]
+    pipes = {"stdout": subprocess.PIPE, "text": True}
+    both = [
+        subprocess.Popen(start, cwd=machine.project, env={**os.environ, **machine.env}, **pipes)
+        for _ in range(2)
+    ]
+    said = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert machine.installs() == 1
+    assert sum("waiting for it" in text for text in said) == 1
+
+
 @pytest.mark.parametrize("python", [SHIM, OLD_PYTHON], ids=["dead", "unsupported"])
 def test_an_environment_whose_python_will_not_do_is_made_anew(
     machine: Machine, python: str

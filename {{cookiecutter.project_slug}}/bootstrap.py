@@ -174,9 +174,24 @@ def make(have):
     raise Stop("The packages could not be installed: %s" % why(failure))
 
 
+def alone():
+    """Wait until no other bootstrap is at work here, where the system can tell; ends with us."""
+    if os.name != "nt":
+        import fcntl
+
+        lock = os.open(str(ROOT / "requirements.lock"), os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another bootstrap.py is at work here; waiting for it.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+
 def main():
     begun, quiet = time.monotonic(), "--quiet" in sys.argv[1:]
     try:
+        if not marked() or marked() != made_from():
+            alone()
         have = marked()
         if not have or have != made_from():
             make(have)
