@@ -103,7 +103,8 @@ def ensure_server(project: Project) -> None:
         mine = " (started by this project)" if SERVER.process() else ""
         show.ok(f"a server already runs at {project.api_url}{mine}")
         return
-    if SERVER.process() is None:
+    started = SERVER.process() is None
+    if started:
         host, port = project.address
         if _listening(host, port):
             raise Problem(
@@ -112,7 +113,7 @@ def ensure_server(project: Project) -> None:
             )
         show.doing(f"starting the server at {project.api_url} (log: {_short(SERVER)})")
         SERVER.start(server_command(project), os.environ, serves=project.api_url)
-    _wait(SERVER, lambda: is_healthy(project), SERVER_PATIENCE)
+    _wait(SERVER, lambda: is_healthy(project), SERVER_PATIENCE, started)
     show.ok(f"the server answers at {project.api_url}")
 
 
@@ -123,7 +124,8 @@ def ensure_worker(client: SyncPrefectClient, pool: str) -> None:
         Problem: the worker did not come up.
     """
     _refuse_another(WORKER, pool)
-    if WORKER.process() is None:
+    started = WORKER.process() is None
+    if started:
         if other := _living_worker(client, pool):
             show.ok(f"a worker already serves the pool {pool!r}: {other}")
             return
@@ -132,7 +134,7 @@ def ensure_worker(client: SyncPrefectClient, pool: str) -> None:
         command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
         names = ["--pool", pool, "--name", worker_name()]
         WORKER.start([*command, *names], os.environ, serves=pool)
-    _wait(WORKER, lambda: bool(_named(client, pool, worker_name())), WORKER_PATIENCE)
+    _wait(WORKER, lambda: bool(_named(client, pool, worker_name())), WORKER_PATIENCE, started)
     show.ok(f"the worker {worker_name()} serves the pool {pool!r}")
 
 
@@ -173,7 +175,11 @@ def online_workers(client: SyncPrefectClient, pool: str, but: str | None = None)
     """The workers of a pool that gave a sign of life lately; none where there is no such pool."""
     try:
         workers = client.read_workers_for_work_pool(pool)
-    except (ObjectNotFound, PrefectHTTPStatusError):  # a name that no address can hold
+    except ObjectNotFound:
+        return []
+    except PrefectHTTPStatusError as error:
+        if error.response.status_code != 405:  # what a pool called '.' leads to
+            raise
         return []
     since = datetime.now(UTC) - FRESH
     return [
@@ -197,7 +203,8 @@ def forget(client: SyncPrefectClient, pool: str) -> None:
         )
 
 
-def _wait(what: Supervised, ready: Callable[[], bool], patience: float) -> None:
+def _wait(what: Supervised, ready: Callable[[], bool], patience: float, started: bool) -> None:
+    """Wait until it is ready; what was `started` just now and does not get there is stopped."""
     began = time.monotonic()
     told = 0.0
     while not ready():
@@ -205,9 +212,11 @@ def _wait(what: Supervised, ready: Callable[[], bool], patience: float) -> None:
         if what.process() is None:
             raise Problem(f"The {what.role} ended at once. Its log ends:\n{what.last_words()}")
         if waited > patience:
-            what.stop()
+            if started:
+                what.stop()
+            end = "and was stopped" if started else "and still runs: stop it with `blueprint down`"
             raise Problem(
-                f"The {what.role} was not ready after {patience} s and was stopped. Its log ends:\n"
+                f"The {what.role} was not ready after {patience} s {end}. Its log ends:\n"
                 f"{what.last_words()}"
             )
         if waited - told >= 10:
