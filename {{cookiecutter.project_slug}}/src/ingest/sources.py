@@ -9,7 +9,8 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx2
 
 from ingest.errors import SourceError
-from ingest.formats import detect
+from ingest.detecting import recognised
+from ingest.formats import Reading
 from ingest.steps import SourceFile
 
 CONNECT_TIMEOUT = 10.0  # seconds
@@ -21,7 +22,9 @@ _TRANSIENT_STATUS = {408, 425, 429}
 Say = Callable[[str], None]
 
 
-def fetch(location: str, folder: Path, say: Say = lambda _: None) -> SourceFile:
+def fetch(
+    location: str, folder: Path, say: Say = lambda _: None, reading: Reading = Reading()
+) -> SourceFile:
     """Return `location` (an http, https or file URL, or a path) as a file in a known format.
 
     A remote source is written into `folder`; a local one is read where it lies. `say`
@@ -37,8 +40,7 @@ def fetch(location: str, folder: Path, say: Say = lambda _: None) -> SourceFile:
     else:
         path = _local_path(location)
     try:
-        size = path.stat().st_size
-        return SourceFile(path, detect(path, content_type, name, shown), shown, size)
+        return recognised(path, content_type, name, shown, reading)
     except FileNotFoundError:
         raise SourceError(
             f"There is no file {path}. Correct source_url; a relative path starts at the "

@@ -1,13 +1,26 @@
 """What the steps of a run are told and what each hands to the next: paths and counts.
 
-Prefect carries these from task to task, so they hold no data, and name no engine: a faster
-gate or another target fills the same ones.
+Prefect carries these from task to task, so they hold no data.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
-from ingest.formats import Format
+from ingest.formats import Compression, Format
+
+
+class Mode(StrEnum):
+    """What a run takes of its source.
+
+    FULL: all of it. INCREMENTAL: what is newer than the last load. BACKFILL: a range of
+    dates. REPLAY: what an earlier run refused.
+    """
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
 
 
 @dataclass(frozen=True)
@@ -30,50 +43,53 @@ class Step:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A source as a local file: `size` in bytes, `url` fit to be shown (no password)."""
+    """A source as a local file: `size` in bytes, `url` fit to be shown (no password).
+
+    records_key: the key that holds the records, in a JSON object (dotted where it is deeper).
+    delimiter: what stands between two fields, in CSV. encoding: of its text.
+    """
 
     path: Path
     format: Format
     url: str
     size: int
+    compression: Compression = Compression.NONE
+    records_key: str | None = None
+    delimiter: str = ","
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One refused record, as a person is shown it: `raw` is cut to a line."""
+
+    position: int
+    field: str | None
+    reason: str
+    raw: str
 
 
 @dataclass(frozen=True)
 class Judged:
     """The records of a source, judged.
 
-    staged: the accepted ones as NDJSON, with `_position` in each line.
-    reasons: why most of the rejected were refused, in words.
+    staging: a DuckDB file with the relation `accepted`: `_position` and the contract's columns.
+    reasons: how often each kind of refusal came, the most frequent first.
+    way: how the records were judged, in words.
     """
 
-    staged: Path
+    staging: Path
     read: int
     rejected: int
-    reasons: str
+    reasons: tuple[tuple[str, int], ...]
+    first_refused: tuple[Refused, ...]
     quarantine: Path | None
+    way: str
 
     @property
     def accepted(self) -> int:
         return self.read - self.rejected
 
-
-@dataclass(frozen=True)
-class Ready:
-    """The rows to load, as a Parquet file; `duplicates` gave way to a later record."""
-
-    rows: Path
-    count: int
-    duplicates: int
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What a load did to the table's rows."""
-
-    inserted: int
-    updated: int
-    unchanged: int
-
-    @property
-    def total(self) -> int:
-        return self.inserted + self.updated + self.unchanged
+    def common_reasons(self, most: int = 3) -> str:
+        """The most frequent reasons in words, for a log line."""
+        return "; ".join(f"{count} × {why}" for why, count in self.reasons[:most])
