@@ -137,7 +137,7 @@ class Client:
         left = self._ends - time.monotonic()
         if left <= 0:
             raise SourceError(
-                f"{shown} was not fetched within {self._request.total:,.0f} s, the limit `total` "
+                f"{shown} was not fetched within {self._request.total:g} s, the limit `total` "
                 "of its Request. Raise it in src/data_pipeline/extract.py if that time is in order."
             )
         return left
