@@ -5,8 +5,18 @@ from pathlib import Path
 
 from data_pipeline.config import ExtractConfig
 from ingest import sources
+from ingest.sources import Request
 from ingest.steps import SourceFile
 from runtime.project import resolve
+
+
+def request() -> Request:
+    """What an API is asked with: credentials, parameters, pages; see docs/SOURCES.md.
+
+    For example, with `secret` from runtime.secrets:
+    Request(bearer=secret("env:API_TOKEN"), pages=ByCursor(cursor="meta.next", param="cursor"))
+    """
+    return Request()
 
 
 def extract(config: ExtractConfig, folder: Path, say: Callable[[str], None]) -> SourceFile:
@@ -16,4 +26,6 @@ def extract(config: ExtractConfig, folder: Path, say: Callable[[str], None]) -> 
     holds into `folder` as one of them and hand that path on. Raises ingest's SourceError;
     one that is marked as transient is tried again.
     """
-    return sources.fetch(resolve(config.source_url), folder, say)
+    return sources.fetch(
+        resolve(config.source_url), folder, say, request(), batch_size=config.batch_size
+    )
