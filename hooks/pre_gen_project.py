@@ -90,7 +90,7 @@ def fault(key, value, typed):
         # Windows has no zone data of its own: what cannot be looked up only has to look right.
         zones = (available_timezones() or {value}) - {"Factory", "localtime", "posixrules"}
         return "" if value in zones else "no such zone"
-    locks = "\n".join(lock.read_text("utf-8") for lock in REPO.glob("*/requirements.lock"))
+    locks = "\n".join(lock.read_text("utf-8") for lock in REPO.glob("*/requirements*.lock"))
     needed = ["pip", *re.findall("(?m)^([a-z0-9-]+)==", locks)]
     clash = key == "project_slug" and re.sub("[-_.]+", "-", value).lower() in needed
     return "it would replace a Python package that the project needs" if clash else ""
