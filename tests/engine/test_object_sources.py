@@ -204,6 +204,16 @@ def test_an_endpoint_that_refuses_connections_is_named_and_transient(
     assert error.transient
 
 
+def test_a_key_that_reads_like_a_fault_is_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_keys(monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://user:passw0rd@127.0.0.1:9")
+    error = refused("s3://bucket/certificates/TimedOut 169.254.1.1 service account.csv", tmp_path)
+    assert "The connection to 127.0.0.1:9 failed" in str(error) and error.transient
+    assert "passw0rd" not in str(error)
+
+
 @pytest.mark.parametrize("scheme", ENDPOINTS)
 @pytest.mark.parametrize("endpoint", ["nonsense", "127.0.0.1:9000", "ftp://host", "http://a b"])
 def test_an_endpoint_that_is_no_address_stops_with_its_variable(

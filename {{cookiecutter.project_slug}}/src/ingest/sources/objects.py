@@ -16,19 +16,19 @@ from typing import Any
 from ingest.errors import SourceError
 
 MAX_BYTES = 100 * 10**9
-CONNECT_TIMEOUT = timedelta(seconds=10)
-READ_TIMEOUT = timedelta(seconds=60)  # without a byte, not for the whole body
 _CHUNK = 4 * 1024 * 1024  # bytes held in memory
 # A key may hold spaces and most signs; obstore takes no empty, "." or ".." part.
 _URL = re.compile(r"(s3|gs|az)://([^/\s?#@:]+)((?:/(?!\.{1,2}(?:/|$))[^/?#]+)+)")
-_ENDPOINT = re.compile(r"https?://[^/\s?#]+(/[^\s?#]*)?")
 
 # What obstore's errors are known by, the first that fits; only their own text tells most apart.
 _PASSING = r"status code: (5\d\d|408|425|429)"
 _SLOW = "TimedOut|timed out|Timeout"
 _UNREACHED = "kind: Connect|error sending request"
 _SHORT = "kind: (Body|Decode|Interrupted)|IncompleteMessage|error decoding"
-_TRANSIENT = (_PASSING, _SLOW, _UNREACHED, _SHORT)
+# Where none are set, credentials are asked of a service that only a cloud's own machines have.
+_KEEPER = "(169[.]254[.]|/latest/api/token|/computeMetadata/|/metadata/identity|token request)"
+_KEEPER_BUSY = rf"(?s){_KEEPER}.*{_PASSING}"
+_TRANSIENT = (_PASSING, _SLOW, _UNREACHED, _SHORT, _KEEPER_BUSY)
 _FAULTS = {
     "NoSuchBucket|ContainerNotFound": (
         "{url} names a bucket or container that is not there. Correct source_url. {where}"
@@ -38,9 +38,8 @@ _FAULTS = {
         "{url} may not be read with these credentials ({answer}); a store may say so of what is "
         "not there, too. Check {credentials}, and what they allow."
     ),
-    # Without any, it asks the machine's own service for some, and that only a cloud's machine has.
-    r"169\.254\.|/latest/api/token|/computeMetadata/|token request|Access Key: |Account must be"
-    "|[Cc]redentials file|ervice account|WebIdentity": (
+    _KEEPER_BUSY: "What gives out the credentials for {url} answered {answer}: try again later.",
+    f"{_KEEPER}|Access Key: |Account must be|[Cc]redentials file|ervice account|WebIdentity": (
         "There are no usable credentials for {url}. Set {credentials}."
     ),
     "without LOCATION|PermanentRedirect|AuthorizationHeaderMalformed": (
@@ -105,8 +104,9 @@ def download(
         )
     cloud, bucket, key = _CLOUDS[match[1]], match[2], match[3][1:]
     path, note = folder / "source", folder / "source.object.json"
+    left = _left(note, url, path)
     with _explained(url, cloud):
-        result, done = _ask(_open(cloud, bucket), key, _left(note, url, path))
+        result, done = _ask(_open(cloud, bucket), key, left)
     size, e_tag = result.meta["size"], result.meta["e_tag"]
     if size > max_bytes:
         raise SourceError(
@@ -176,23 +176,20 @@ def _open(cloud: _Cloud, bucket: str) -> Any:
         ) from None
     settings = _azure_connection() if cloud.store == "AzureStore" else {}
     name, endpoint = _endpoint(cloud)
-    endpoint = settings.get("endpoint", endpoint)
-    if endpoint and not _ENDPOINT.fullmatch(endpoint):
+    if "endpoint" in settings:
+        name, endpoint = "AZURE_STORAGE_CONNECTION_STRING", settings["endpoint"]
+    if endpoint and not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", endpoint):
         # obstore would panic: a message and a backtrace in Rust.
-        raise SourceError(
-            f"The endpoint in {name or 'AZURE_STORAGE_CONNECTION_STRING'} is no address: write one "
-            "such as http://127.0.0.1:9000."
-        )
+        raise SourceError(f"The endpoint in {name} is no address such as http://127.0.0.1:9000.")
     return getattr(store, cloud.store)(
         bucket,
         config=settings,
         retry_config={"max_retries": 0, "retry_timeout": timedelta(0)},
         client_options={
             "allow_http": endpoint.startswith("http://"),
-            "connect_timeout": CONNECT_TIMEOUT,
-            "read_timeout": READ_TIMEOUT,
-            # Its default, 30 s, counts for the whole body.
-            "timeout": timedelta(days=7),
+            "connect_timeout": timedelta(seconds=10),
+            "read_timeout": timedelta(seconds=60),  # without a byte
+            "timeout": timedelta(days=7),  # for the whole body; its default is 30 s
             "user_agent": "prefect-blueprint (obstore)",
         },
     )
@@ -225,7 +222,7 @@ def _explained(url: str, cloud: _Cloud) -> Generator[None, None, None]:
     """Turn what obstore raises into a SourceError; the text of its own may hold keys."""
     try:
         yield
-    except (SourceError, GeneratorExit):
+    except SourceError:
         raise
     except Exception as error:
         raise _as_source_error(error, url, cloud) from None
@@ -233,18 +230,19 @@ def _explained(url: str, cloud: _Cloud) -> Generator[None, None, None]:
 
 def _as_source_error(error: Exception, url: str, cloud: _Cloud) -> SourceError:
     """Say what obstore's error means, and whether a retry may help."""
-    text = f"{type(error).__name__}: {error}"
+    # Without a password in an address; and a key such as certificates.csv shall tell nothing.
+    text = re.sub(r"://[^/\s]*@", "://", f"{type(error).__name__}: {error}")
+    text = re.sub(rf"(://[^/\s]+)({_KEEPER})?\S*", r"\1\2", text)
     pattern, message = next(fault for fault in _FAULTS.items() if re.search(fault[0], text))
     status = re.search(r"status code: (\d{3})", text)
     code = re.search(r"<Code>(\w+)</Code>", text)
-    host = re.search(r"GET (\w+://)(?:[^/\s]*@)?([^/\s]+)", text)
-    variable = _endpoint(cloud)[0]
+    host = re.search(r"GET \w+://(\S+)", text)
     said = message.format(
         url=url,
         answer=" ".join(found[1] for found in (status, code) if found),
         credentials=cloud.credentials,
-        host=host[2] if host else "its host",
-        where=f"Is {variable} right?" if variable else "Is the network up?",
-        text=str(error).partition("\n")[0][:200],
+        host=host[1] if host else "its host",
+        where=f"Is {name} right?" if (name := _endpoint(cloud)[0]) else "Is the network up?",
+        text=text.partition("\n")[0][:200],
     )
     return SourceError(said, transient=pattern in _TRANSIENT)
