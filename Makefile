@@ -16,16 +16,19 @@ unexport VIRTUAL_ENV
 
 BIN := .venv/bin
 
+# Microsoft's emulator of Azure storage, for tests/engine; newer ones need Node.js 21.
+AZURITE := .cache/azurite/.ready-3.35.0
+
 # uv is among what is installed there, and the hook looks for it on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: $(BIN)/.ready
 	@$(BIN)/python tools/demo.py
 
-test: $(BIN)/.ready check
+test: $(BIN)/.ready $(AZURITE) check
 	@$(BIN)/python -m pytest
 
-test-fast: $(BIN)/.ready
+test-fast: $(BIN)/.ready $(AZURITE)
 	@$(BIN)/python -m pytest -m "not slow"
 
 check: $(BIN)/.ready
@@ -37,7 +40,7 @@ lock: $(BIN)/.ready
 	@$(BIN)/python tools/lock.py
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache
+	rm -rf .venv .cache/azurite .pytest_cache .ruff_cache
 
 $(BIN)/.ready: requirements-dev.lock
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -45,3 +48,11 @@ $(BIN)/.ready: requirements-dev.lock
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
+
+# Without it, what asks it is not run, and says so.
+$(AZURITE):
+	@if command -v npm >/dev/null 2>&1; then \
+		echo "Installing Azurite into .cache; this takes up to half a minute, once."; \
+		rm -rf $(@D) && mkdir -p $(@D) && npm install --silent --no-audit --no-fund --prefix $(@D) azurite@3.35.0 && touch $@ \
+		|| echo "Azurite could not be installed." >&2; \
+	fi
