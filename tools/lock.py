@@ -1,4 +1,4 @@
-"""`make lock`: resolves both lock files anew, on purpose.
+"""`make lock`: resolves the lock files anew, on purpose.
 
 Each is universal (every platform, Python 3.11 and newer), carries hashes, and names no package
 index and no folder of the machine that made it, so that pip and uv take it anywhere.
@@ -13,6 +13,7 @@ from pathlib import Path
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
+BENCHMARKS = TEMPLATE / "benchmarks"
 
 HEAD = {
     TEMPLATE / "requirements-dev.lock": (
@@ -22,6 +23,10 @@ HEAD = {
     PROJECT / "requirements.lock": (
         "# Every package of this project, with hashes, for every platform. Do not edit: the\n"
         "# template moves it on purpose, from what pyproject.toml asks for.\n"
+    ),
+    BENCHMARKS / "requirements.lock": (
+        "# What the benchmarks compare with, with hashes, for every platform. Moved on purpose with\n"
+        "# `make lock`.\n"
     ),
 }
 
@@ -45,10 +50,10 @@ def resolve(source: Path) -> str:
 
 
 def main() -> None:
-    """Resolve both, then write both: a failure leaves them as they were."""
+    """Resolve all, then write all: a failure leaves them as they were."""
     resolved = {lock: resolve(lock.with_name("pyproject.toml")) for lock in HEAD}
     for lock, pins in resolved.items():
-        moved = lock.read_text("utf-8") != HEAD[lock] + pins
+        moved = not lock.exists() or lock.read_text("utf-8") != HEAD[lock] + pins
         if moved:
             lock.write_text(HEAD[lock] + pins, "utf-8")
         print(f"{lock.relative_to(TEMPLATE)}: {'moved' if moved else 'is the newest already'}")
