@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 CACHE = HERE / ".cache"
 CHUNK = 20_000  # orders that one call of a worker makes
 SPOILED_EVERY = 100
+BAD = "orders-1-percent-bad.ndjson"
 
 sys.path.insert(0, str(HERE.parent / "tools"))
 import make_sample_orders as sample  # noqa: E402
@@ -158,7 +159,7 @@ def _copy(query: str, path: Path, options: str) -> None:
 
 MAKERS: dict[str, Callable[[int, Path], None]] = {
     "orders.ndjson": _ndjson,
-    "orders-1-percent-bad.ndjson": _spoiled,
+    BAD: _spoiled,
     "orders.json": _array,
     "orders.ndjson.gz": _gzip,
     "orders.csv": _csv,

@@ -1,6 +1,7 @@
 """The way that needs no framework: requests, json, the model, pandas, DuckDB.
 
-In blocks, so that memory does not grow with the source. Appends; a refused row ends it.
+In blocks of the size that was fastest, so that memory does not grow with the source. Appends; a
+refused row ends it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import requests
 from data_pipeline.contract import Record
 
 from job import Job
+from shapes import COLUMNS
 
-BLOCK = 50_000
+BLOCK = 5000
 
 
 def run(job: Job) -> None:
@@ -25,12 +27,11 @@ def run(job: Job) -> None:
     ):
         response.raise_for_status()
         lines = response.iter_lines(chunk_size=1 << 20)
-        made = False
+        columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+        connection.execute(f"CREATE TABLE orders ({columns})")
         while block := list(itertools.islice(lines, BLOCK)):
             rows = [json.loads(line) for line in block]
             records = [Record(**row) for row in rows]
             frame = pandas.DataFrame([record.model_dump() for record in records])
             connection.register("frame", frame)
-            into = "INSERT INTO orders" if made else "CREATE TABLE orders AS"
-            connection.execute(f"{into} SELECT * FROM frame")
-            made = True
+            connection.execute("INSERT INTO orders BY NAME SELECT * FROM frame")
