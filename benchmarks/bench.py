@@ -47,7 +47,10 @@ class Bench:
 
 @contextmanager
 def prepared() -> Iterator[Bench]:
-    """Stamp a project and serve the data until the end of the block."""
+    """Stamp a project and serve the data until the end of the block, which a Failed ends."""
     CACHE.mkdir(exist_ok=True)
     with scratch_folder() as scratch, served(CACHE) as address:
-        yield Bench(stamp(scratch), address)
+        try:
+            yield Bench(stamp(scratch), address)
+        except Failed as error:
+            raise SystemExit(str(error)) from None

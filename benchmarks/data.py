@@ -28,6 +28,7 @@ CACHE = HERE / ".cache"
 CHUNK = 20_000  # orders that one call of a worker makes
 SPOILED_EVERY = 100
 BAD = "orders-1-percent-bad.ndjson"
+NESTED_CSV = "orders-nested.csv"
 
 sys.path.insert(0, str(HERE.parent / "tools"))
 import make_sample_orders as sample  # noqa: E402
@@ -133,13 +134,19 @@ def _gzip(rows: int, path: Path) -> None:
         shutil.copyfileobj(plain, packed, 1 << 20)
 
 
+# As text, timestamps keep the offset that they were written with.
+_AS_TEXT = {name: "VARCHAR" if "TIMESTAMP" in kind else kind for name, kind in COLUMNS.items()}
+
+
 def _csv(rows: int, path: Path) -> None:
-    # As text, timestamps keep the offset that they were written with.
-    as_text = {
-        name: "VARCHAR" if "TIMESTAMP" in kind else kind for name, kind in COLUMNS.items()
-    }
     flat = ", ".join(f"{what} AS {name}" for name, what in FLATTENED.items())
-    _copy(f"SELECT {flat} FROM {_orders(rows, as_text)}", path, "FORMAT csv, HEADER")
+    _copy(f"SELECT {flat} FROM {_orders(rows, _AS_TEXT)}", path, "FORMAT csv, HEADER")
+
+
+def _nested_csv(rows: int, path: Path) -> None:
+    """One column for each field, the nested ones as JSON: what Postgres's COPY takes."""
+    nested = {"customer": "JSON", "items": "JSON"}
+    _copy(f"FROM {_orders(rows, {**_AS_TEXT, **nested})}", path, "FORMAT csv, HEADER")
 
 
 def _parquet(rows: int, path: Path) -> None:
@@ -163,5 +170,6 @@ MAKERS: dict[str, Callable[[int, Path], None]] = {
     "orders.json": _array,
     "orders.ndjson.gz": _gzip,
     "orders.csv": _csv,
+    NESTED_CSV: _nested_csv,
     "orders.parquet": _parquet,
 }

@@ -61,9 +61,7 @@ def ratios(targets: Iterable[Target], results: Mapping[str, Result]) -> str:
     ]
     for target in targets:
         if target.key in results and target.base in results:
-            reached = (
-                results[target.key].rows_per_second / results[target.base].rows_per_second
-            )
+            reached = results[target.key].rows_per_second / results[target.base].rows_per_second
             verdict = "yes" if reached >= target.ratio else "missed"
             lines.append(
                 f"| {target.label} | {target.ratio:g} x | {_ratio(reached)} x | {verdict} |"
