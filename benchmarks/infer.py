@@ -23,7 +23,24 @@ LIMIT = 120  # seconds
 CATEGORIES = ("Restaurant", "Bakery", "Grocery Store", "School", "Mobile Food", "Hospital")
 RESULTS = ("Pass", "Pass w/ Conditions", "Fail", "No Entry", "Out of Business")
 STREETS = ("N CLARK ST", "W MADISON ST", "S STATE ST", "E 53RD ST", "N LINCOLN AVE")
-HEADER = ["Inspection ID", "Business Name", "License #", "Facility Type", "Risk", "Address", "City", "Zip", "Inspection Date", "Received At", "Results", "Fee", "Latitude", "Longitude", "Follow-up", "Violations"]
+HEADER = [
+    "Inspection ID",
+    "Business Name",
+    "License #",
+    "Facility Type",
+    "Risk",
+    "Address",
+    "City",
+    "Zip",
+    "Inspection Date",
+    "Received At",
+    "Results",
+    "Fee",
+    "Latitude",
+    "Longitude",
+    "Follow-up",
+    "Violations",
+]
 
 
 def main() -> int:

@@ -71,10 +71,11 @@ def ratios(targets: Iterable[Target], results: Mapping[str, Result]) -> str:
 
 def conditions(rounds: int) -> str:
     """Where and with what this was measured."""
+    medians = f"medians of {rounds} interleaved rounds" if rounds > 1 else "one round"
     packages = ", ".join(f"{name} {version(name)}" for name in VERSIONS)
     return (
         f"Measured on {date.today()} with {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, {packages}; medians of {rounds} interleaved rounds."
+        f"{platform.python_version()}, {packages}; {medians}."
     )
 
 

@@ -1,6 +1,6 @@
 """dlt as its documentation begins: a resource with the contract as its columns, merged by key.
 
-Pages of 1,000 parsed lines, as dlt's own reader of JSONL files yields them.
+Pages of 1,000 parsed lines, as dlt's own reader of JSONL files yields them. Its timestamps become text, since dlt does not know AwareDatetime.
 """
 
 from __future__ import annotations

@@ -38,4 +38,7 @@ def run(job: Job) -> None:
         max_table_nesting=0,
         schema_contract={"data_type": "discard_row"},
     )
+    # dlt takes AwareDatetime for text; the others load timestamps too.
+    stamp = {"data_type": "timestamp"}
+    orders.apply_hints(columns={"ordered_at": stamp, "updated_at": stamp})
     pipeline(job).run(orders, loader_file_format="parquet")
