@@ -16,6 +16,7 @@ from pathlib import Path
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 PROJECT = TEMPLATE / "{{cookiecutter.project_slug}}"
+BENCHMARKS = TEMPLATE / "benchmarks"
 
 HEAD = {
     TEMPLATE / "requirements-dev.lock": (
@@ -25,6 +26,10 @@ HEAD = {
     PROJECT / "requirements.lock": (
         "# Every package of this project, with hashes, for every platform. Do not edit: the\n"
         "# template moves it on purpose, from what pyproject.toml asks for.\n"
+    ),
+    BENCHMARKS / "requirements.lock": (
+        "# What the benchmarks compare with, with hashes, for every platform. Moved on purpose with\n"
+        "# `make lock`.\n"
     ),
 }
 HEAD_OF_EXTRA = (

@@ -93,3 +93,76 @@ class Judged:
     def common_reasons(self, most: int = 3) -> str:
         """The most frequent reasons in words, for a log line."""
         return "; ".join(f"{count} × {why}" for why, count in self.reasons[:most])
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which records a run takes, by the contract's watermark: from `since`, before `until`.
+
+    Both are ISO 8601 text, or None for no bound. A record without a watermark is always taken.
+    """
+
+    since: str | None = None
+    until: str | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The rows to load: the relation `rows` in the DuckDB file `staging`.
+
+    Its columns are those of the table without the lineage; KEY is never null in it, and each
+    key is there once. read: records of the source. duplicates: accepted records that gave way
+    to a later one. watermark: the greatest of the rows, as ISO text. way: how the rows were
+    made, where that is slow.
+    """
+
+    staging: Path
+    count: int
+    duplicates: int
+    read: int
+    watermark: str | None = None
+    way: str = ""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one load is told.
+
+    read: records of the source. accept_other_source: whether a table that was loaded from
+    another source may be replaced. replay_of, positions: in a REPLAY, the run that refused
+    these records, and which they are.
+    """
+
+    run_id: str
+    source_url: str
+    read: int
+    mode: Mode = Mode.FULL
+    accept_other_source: bool = False
+    watermark: str | None = None
+    replay_of: str | None = None
+    positions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class LastLoad:
+    """A committed load, as the target remembers it; times are ISO 8601 text in UTC."""
+
+    run_id: str
+    source_url: str
+    read: int
+    rows: int
+    watermark: str | None
+    loaded_at: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a load did to the table's rows."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+
+    @property
+    def total(self) -> int:
+        return self.inserted + self.updated + self.unchanged
