@@ -68,4 +68,12 @@ define set_up
 	@$(PYTHON) -m venv --clear $(1)
 	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(2)
 	@touch $@
-	rm -rf .venv .cache/azurite benchmarks/.venv benchmarks/.cache .pytest_cache .ruff_cache
+endef
+
+# Without it, what asks it is not run, and says so.
+$(AZURITE):
+	@if command -v npm >/dev/null 2>&1; then \
+		echo "Installing Azurite into .cache; this takes up to half a minute, once."; \
+		rm -rf $(@D) && mkdir -p $(@D) && npm install --silent --no-audit --no-fund --prefix $(@D) azurite@3.35.0 && touch $@ \
+		|| echo "Azurite could not be installed." >&2; \
+	fi
