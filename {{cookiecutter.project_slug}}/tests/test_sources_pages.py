@@ -388,6 +388,7 @@ def test_keys_go_with_each_page_of_the_host_and_to_no_other(site: Start, tmp_pat
     assert other.asked[0].query == {} and "authorization" not in other.asked[0].headers
 
 
-def test_a_file_has_no_pages(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="only such a one has pages"):
-        fetch(str(tmp_path / "x.json"), tmp_path, options=Request(pages=ByLink()))
+def test_a_file_stands_in_for_an_api(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('[{"a": 1}]')
+    source = fetch(str(tmp_path / "x.json"), tmp_path, options=Request(pages=ByLink()))
+    assert source.path == tmp_path / "x.json"

@@ -51,7 +51,14 @@ def opened(source: SourceFile) -> Generator[BinaryIO, None, None]:
 
 
 def _in_utf8(stream: BinaryIO, source: SourceFile) -> BinaryIO:
-    if codecs.lookup(source.encoding).name in ("utf-8", "utf-8-sig"):
+    try:
+        name = codecs.lookup(source.encoding).name
+    except LookupError:
+        raise SourceError(
+            f"There is no encoding {source.encoding!r}. Correct it in "
+            "src/data_pipeline/extract.py, for example Reading(encoding='cp1252')."
+        ) from None
+    if name in ("utf-8", "utf-8-sig"):
         return stream
     return io.BufferedReader(_Recoded(stream, source), CHUNK)
 
