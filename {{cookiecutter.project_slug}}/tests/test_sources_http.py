@@ -139,6 +139,16 @@ def test_a_compressed_body_that_is_cut_short_is_never_a_short_file(
     assert all("range" not in asked.headers for asked in served.asked)
 
 
+def test_a_file_is_asked_for_as_it_is_unless_the_user_says_otherwise(
+    site: Start, tmp_path: Path
+) -> None:
+    served = site(lambda asked: {"body": BODY})
+    fetch(served.url, tmp_path)
+    fetch(served.url, tmp_path, options=Request(headers={"accept-encoding": "gzip"}))
+    asked = [each.headers["accept-encoding"] for each in served.asked]
+    assert asked == ["identity", "gzip"]
+
+
 def test_all_members_of_a_gzip_body_are_read(site: Start, tmp_path: Path) -> None:
     packed = gzip.compress(BODY[:HALF]) + gzip.compress(BODY[HALF:])
     served = site(lambda asked: {"body": packed, "headers": {"Content-Encoding": "gzip"}})
