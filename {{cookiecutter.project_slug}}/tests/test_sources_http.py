@@ -34,12 +34,12 @@ def refused(url: str, folder: Path, request: Request | None = None, **more: Any)
     return caught.value
 
 
-def cut_at(size: int) -> Callable[[BinaryIO], None]:
-    return lambda file: file.write(BODY[:size]) and None
+def first_half(file: BinaryIO) -> None:
+    file.write(BODY[:HALF])
 
 
 def interrupted(headers: dict[str, str]) -> dict[str, Any]:
-    return {"raw": cut_at(HALF), "headers": {"Content-Length": str(len(BODY))} | headers}
+    return {"raw": first_half, "headers": {"Content-Length": str(len(BODY))} | headers}
 
 
 def rest(asked: Any, begin: int = HALF, total: int = len(BODY), **headers: str) -> dict[str, Any]:
@@ -139,6 +139,16 @@ def test_a_compressed_body_that_is_cut_short_is_never_a_short_file(
     assert all("range" not in asked.headers for asked in served.asked)
 
 
+def test_a_file_is_asked_for_as_it_is_unless_the_user_says_otherwise(
+    site: Start, tmp_path: Path
+) -> None:
+    served = site(lambda asked: {"body": BODY})
+    fetch(served.url, tmp_path)
+    fetch(served.url, tmp_path, options=Request(headers={"accept-encoding": "gzip"}))
+    asked = [each.headers["accept-encoding"] for each in served.asked]
+    assert asked == ["identity", "gzip"]
+
+
 def test_all_members_of_a_gzip_body_are_read(site: Start, tmp_path: Path) -> None:
     packed = gzip.compress(BODY[:HALF]) + gzip.compress(BODY[HALF:])
     served = site(lambda asked: {"body": packed, "headers": {"Content-Encoding": "gzip"}})
@@ -178,7 +188,7 @@ def test_a_server_that_says_nothing_ends_with_the_timeout(
     site: Start, tmp_path: Path, limit: str, words: str
 ) -> None:
     gone = threading.Event()
-    served = site(lambda asked: {"raw": lambda file: gone.wait(5) and None})
+    served = site(lambda asked: {"raw": lambda file: gone.wait(5)})
     request = Request(read=0.2) if limit == "read" else Request(total=0.2)
     error = refused(served.url, tmp_path, request)
     gone.set()

@@ -43,9 +43,11 @@ def secret(reference: str) -> SecretStr:
 
 def _block(name: str) -> str:
     try:
-        block = Secret.load(name, _sync=True)
+        # Its typing lacks the argument that has it wait, also where an event loop runs.
+        block = Secret.load(name, _sync=True)  # pyrefly: ignore[unexpected-keyword]
     except ValueError:
         return ""  # there is none of this name
+    assert isinstance(block, Secret)
     # Not its get(): that reads the text as JSON and makes a number of a token of digits.
     value = block.value.get_secret_value()
     if isinstance(value, str):

@@ -69,12 +69,14 @@ def _bring(
 ) -> tuple[Path, str, str]:
     """The file of a source, its content type if one was told, and the name it has there."""
     if address.startswith(_HTTP):
-        return *download(address, folder, say, request, shown), urlsplit(address).path
-    if address.startswith(_OBJECTS):
+        path, content_type = download(address, folder, say, request, shown)
+    elif address.startswith(_OBJECTS):
         from ingest.sources import objects  # what it needs is an extra
 
-        return *objects.download(address, folder, say), urlsplit(address).path
-    return local_path(address), "", address
+        path, content_type = objects.download(address, folder, say, max_bytes=request.max_bytes)
+    else:
+        return local_path(address), "", address
+    return path, content_type, urlsplit(address).path
 
 
 def _described(

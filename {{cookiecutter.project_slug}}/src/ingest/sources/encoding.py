@@ -9,7 +9,7 @@ import io
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from ingest.errors import SourceError
 
@@ -43,7 +43,7 @@ def decoded(raw: BinaryIO, encoding: str, shown: str) -> Iterator[bytes]:
         raise SourceError(f"The body from {shown} is no sound {encoding}: {error}.") from None
 
 
-def _opened(raw: BinaryIO, encoding: str, shown: str) -> IO[bytes]:
+def _opened(raw: BinaryIO, encoding: str, shown: str) -> gzip.GzipFile | ZstdFile:
     if encoding in ("gzip", "x-gzip"):
         return gzip.GzipFile(fileobj=raw)
     if encoding == "zstd":
