@@ -32,7 +32,7 @@ def staged(
 ) -> Ready:
     path = folder / "staged.ndjson"
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    judged = Judged(path, len(lines), 0, "", None)
+    judged = Judged(path, len(lines), 0, (), (), None, "")
     return stage(judged, Contract(Record, key, "things"), transform, folder)
 
 

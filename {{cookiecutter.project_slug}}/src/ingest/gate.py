@@ -46,14 +46,25 @@ def judge(
         staged.open("wb") as out,
         Quarantine(step.folder, step.run_id) as quarantine,
     ):
-        for batch in _batches(read(source.path, source.format, source.url), step.batch_size):
-            total += len(batch)
-            _judge_batch(batch, contract.record, fits, out, quarantine)
-            _check_count(quarantine, step.limits)
-            say(f"Judged {total:,} records, {quarantine.count:,} refused")
-        _check_share(quarantine, total, step.limits)
+        try:
+            for batch in _batches(read(source.path, source.format, source.url), step.batch_size):
+                total += len(batch)
+                _judge_batch(batch, contract.record, fits, out, quarantine)
+                _check_count(quarantine, step.limits)
+                say(f"Judged {total:,} records, {quarantine.count:,} refused")
+            _check_share(quarantine, total, step.limits)
+        except TooManyRejected as error:
+            error.judged = _judged(staged, total, quarantine)
+            raise
+    return _judged(staged, total, quarantine)
+
+
+def _judged(staged: Path, total: int, quarantine: Quarantine) -> Judged:
+    reasons = tuple(quarantine.reasons.most_common())
     kept = quarantine.path if quarantine.count else None
-    return Judged(staged, total, quarantine.count, quarantine.common_reasons(), kept)
+    return Judged(
+        staged, total, quarantine.count, reasons, quarantine.first, kept, "record by record"
+    )
 
 
 def _batches(records: Iterable[RawRecord], size: int) -> Iterator[list[RawRecord]]:

@@ -10,6 +10,7 @@ from typing import IO, Self
 
 from ingest.errors import TargetError, TooManyRejected
 from ingest.formats import RawRecord
+from ingest.steps import Refused
 
 _MARK = re.compile(r"\b\d+\b")
 
@@ -27,6 +28,7 @@ class Quarantine:
         self.path = folder / f"{stamp}-{run_id}.ndjson"
         self.count = 0
         self.reasons: Counter[str] = Counter()
+        self.first: tuple[Refused, ...] = ()
         self._run_id = run_id
         self._partial = folder / f".{self.path.name}.partial"
         self._file: IO[bytes] | None = None
@@ -52,6 +54,8 @@ class Quarantine:
         # Places in a list or a line differ from record to record; what is counted does not.
         kind = f"{_MARK.sub('*', field)}: {reason}" if field else ":".join(reason.split(":")[:2])
         self.reasons[kind] += 1
+        if len(self.first) < 5:
+            self.first += (Refused(raw.position, field, reason, entry["raw"][:1000]),)
 
     def common_reasons(self, most: int = 3) -> str:
         """The most frequent reasons in words, for a log line or an error."""

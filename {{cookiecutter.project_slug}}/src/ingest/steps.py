@@ -39,22 +39,39 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """One refused record, as a person is shown it: `raw` is cut to a line."""
+
+    position: int
+    field: str | None
+    reason: str
+    raw: str
+
+
+@dataclass(frozen=True)
 class Judged:
     """The records of a source, judged.
 
     staged: the accepted ones as NDJSON, with `_position` in each line.
-    reasons: why most of the rejected were refused, in words.
+    reasons: how often each kind of refusal came, the most frequent first.
+    way: how the records were judged, in words.
     """
 
     staged: Path
     read: int
     rejected: int
-    reasons: str
+    reasons: tuple[tuple[str, int], ...]
+    first_refused: tuple[Refused, ...]
     quarantine: Path | None
+    way: str
 
     @property
     def accepted(self) -> int:
         return self.read - self.rejected
+
+    def common_reasons(self, most: int = 3) -> str:
+        """The most frequent reasons in words, for a log line."""
+        return "; ".join(f"{count} × {why}" for why, count in self.reasons[:most])
 
 
 @dataclass(frozen=True)
