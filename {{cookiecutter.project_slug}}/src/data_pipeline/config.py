@@ -18,6 +18,10 @@ MAX_REJECTED_SHARE = 0.05
 MAX_REJECTED_COUNT: int | None = None
 LIMITS = Limits(share=MAX_REJECTED_SHARE, count=MAX_REJECTED_COUNT)
 
+# A run shows the start of its first refused records in Prefect's UI. False leaves the records
+# out, where they hold personal data; which field was wrong, and why, is always shown.
+SHOW_REFUSED_RECORDS = True
+
 DEFAULT_BATCH_SIZE = 500
 DEFAULT_TARGET = "data/warehouse.duckdb"
 DEFAULT_QUARANTINE = "quarantine"

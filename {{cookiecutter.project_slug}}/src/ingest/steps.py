@@ -4,6 +4,7 @@ Prefect carries these from task to task, so they hold no data.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
@@ -145,14 +146,15 @@ class Load:
 
 @dataclass(frozen=True)
 class LastLoad:
-    """A committed load, as the target remembers it; times are ISO 8601 text in UTC."""
+    """The newest load of a table. watermark: the greatest that any load of it has had."""
 
     run_id: str
     source_url: str
     read: int
     rows: int
     watermark: str | None
-    loaded_at: str
+    loaded_at: datetime
+    mode: Mode = Mode.FULL
 
 
 @dataclass(frozen=True)

@@ -23,14 +23,14 @@ from ingest.cells import CsvBlocks
 from ingest.contract import Contract
 from ingest.duck import connect, literal, quote
 from ingest.errors import ContractError, TooManyRejected
-from ingest.formats import Format, RawRecord
+from ingest.formats import Compression, Format, RawRecord
 from ingest.gate.lanes import CsvLane, JsonLane, Lane
 from ingest.gate.parquet_lane import ParquetLane
 from ingest.gate.pydantic_way import PydanticWay, Refusal
 from ingest.opening import opened
 from ingest.quarantine import Quarantine
 from ingest.schema import columns_of
-from ingest.sources import Say
+from ingest.say import Say, silent
 from ingest.steps import Judged, Limits, SourceFile, Step
 
 # Blocks are judged side by side, each in memory several times over: more of them than this
@@ -42,16 +42,17 @@ _BLOCK = 2**32
 
 @dataclass
 class _Outcome:
-    """What a block brought: `asked` records were judged by Pydantic."""
+    """What a block of `size` characters brought: `asked` records were judged by Pydantic."""
 
     first: int | None
     read: int
     asked: int
     refused: list[Refusal]
+    size: int = 0
 
 
 def judge(
-    source: SourceFile, contract: Contract, step: Step, work: Path, say: Say = lambda _: None
+    source: SourceFile, contract: Contract, step: Step, work: Path, say: Say = silent
 ) -> Judged:
     """Judge every record of `source` and stage the accepted ones in the folder `work`.
 
@@ -69,23 +70,56 @@ def judge(
         if source.format is not Format.PARQUET:
             connection.execute("SET threads = 1")  # each block has a thread of ours
         bench = _Bench(connection, contract, columns, parts, step)
-        total = asked = 0
-        for outcome in bench.outcomes(source):
-            for refusal in sorted(outcome.refused, key=lambda found: found.raw.position):
-                raw = refusal.raw
-                if outcome.first is None:
-                    raw = replace(raw, position=total + raw.position)
-                quarantine.refuse(raw, refusal.field, refusal.reason)
-            total += outcome.read
-            asked += outcome.asked
-            _check_count(quarantine, step.limits)
-            say(f"Judged {total:,} records, {quarantine.count:,} refused")
-        _check_share(quarantine, total, step.limits)
-    staging = _staged(parts, columns, work)
-    way = _way(bench.closed, total, asked)
-    kept = quarantine.path if quarantine.count else None
-    reasons = tuple(quarantine.reasons.most_common())
-    return Judged(staging, total, quarantine.count, reasons, quarantine.first, kept, way)
+        tally = _Tally(source, quarantine)
+        try:
+            for outcome in bench.outcomes(source):
+                tally.add(outcome)
+                _check_count(quarantine, step.limits)
+                say(f"Judged {tally.total:,} records, {quarantine.count:,} refused", tally.done)
+            _check_share(quarantine, tally.total, step.limits)
+        except TooManyRejected as error:
+            error.judged = tally.judged(work, bench.closed)
+            raise
+    return tally.judged(_staged(parts, columns, work), bench.closed)
+
+
+class _Tally:
+    """What has been judged so far."""
+
+    def __init__(self, source: SourceFile, quarantine: Quarantine) -> None:
+        self.total = 0
+        self.done: float | None = None
+        self._asked = 0
+        self._taken = 0
+        self._source = source
+        self._quarantine = quarantine
+
+    def add(self, outcome: _Outcome) -> None:
+        """Count a block, and keep what was refused of it."""
+        for refusal in sorted(outcome.refused, key=lambda found: found.raw.position):
+            raw = refusal.raw
+            if outcome.first is None:
+                raw = replace(raw, position=self.total + raw.position)
+            self._quarantine.refuse(raw, refusal.field, refusal.reason)
+        self.total += outcome.read
+        self._asked += outcome.asked
+        self._taken += outcome.size
+        if self._source.size and self._source.compression is Compression.NONE:
+            self.done = min(1.0, self._taken / self._source.size)
+
+    def judged(self, staging: Path, closed: str | None) -> Judged:
+        """The whole of it."""
+        quarantine = self._quarantine
+        kept = quarantine.path if quarantine.count else None
+        return Judged(
+            staging,
+            self.total,
+            quarantine.count,
+            tuple(quarantine.reasons.most_common()),
+            quarantine.first,
+            kept,
+            _way(closed, self.total, self._asked),
+        )
 
 
 class _Bench:
@@ -153,7 +187,8 @@ class _Bench:
             asked = {id(refusal.raw) for refusal in refused}
             lane.learn([(raw.line or b"").decode() for raw in rest if id(raw) not in asked])
         refused += [Refusal(raw, None, raw.fault or "") for raw in block.spoiled]
-        return _Outcome(block.first, read + len(block.spoiled), len(rest), refused)
+        read += len(block.spoiled)
+        return _Outcome(block.first, read, len(rest), refused, len(block.text))
 
     def _ask(self, records: list[RawRecord], offset: int, part: Path) -> list[Refusal]:
         """Let Pydantic judge; what it accepts lies then beside `part`."""
