@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
+import os
 import tempfile
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -320,7 +320,7 @@ def assert_same(source_text: bytes, fmt: Format, record: type[BaseModel], **more
 
 
 FUZZ = settings(
-    max_examples=150,
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "150")),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

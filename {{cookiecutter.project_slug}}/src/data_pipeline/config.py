@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ingest.planning import Guard, WhenShrunk
 from ingest.steps import Limits
 
 # A run fails, and loads nothing, when more than this share of its records is refused, or
@@ -22,7 +23,17 @@ LIMITS = Limits(share=MAX_REJECTED_SHARE, count=MAX_REJECTED_COUNT)
 # out, where they hold personal data; which field was wrong, and why, is always shown.
 SHOW_REFUSED_RECORDS = True
 
-DEFAULT_BATCH_SIZE = 500
+# A source that is empty, or smaller than at its last load by more than this share, fails the
+# run before anything is loaded; WARN loads it and says so, ACCEPT loads it.
+SHRUNK_SHARE = 0.5
+WHEN_SHRUNK = WhenShrunk.FAIL
+GUARD = Guard(share=SHRUNK_SHARE, then=WHEN_SHRUNK)
+
+# Without a KEY a run replaces the whole table. False refuses that for rows of another
+# source_url than the table was loaded from.
+ACCEPT_OTHER_SOURCE = False
+
+DEFAULT_BATCH_SIZE = 50_000
 DEFAULT_TARGET = "data/warehouse.duckdb"
 DEFAULT_QUARANTINE = "quarantine"
 
@@ -58,7 +69,7 @@ SourceUrl = Annotated[
     ),
 ]
 BatchSize = Annotated[
-    int, Field(ge=1, le=100_000, description="How many records are judged in one step.")
+    int, Field(ge=1, le=1_000_000, description="How many records are judged in one step.")
 ]
 TargetPath = Annotated[
     str,

@@ -84,14 +84,21 @@ def _make_records(
         conditions.append("_position NOT IN (SELECT _position FROM superseded)")
     if window.since is not None or window.until is not None:
         name = _watermark_name(contract)
+        kind = columns_of(contract.record)[name]
         for bound, sign in ((window.since, ">="), (window.until, "<")):
             if bound is not None:
-                condition = f"{quote(name)} {sign} {literal(bound)}::{columns_of(contract.record)[name]}"
+                condition = f"{quote(name)} {sign} {_as_type(bound, kind)}"
                 conditions.append(f"({quote(name)} IS NULL OR {condition})")
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     connection.execute(
         f"CREATE OR REPLACE VIEW records AS SELECT * EXCLUDE (_position) FROM accepted{where}"
     )
+
+
+def _as_type(bound: str, kind: str) -> str:
+    # A moment with an offset is no DATE and no TIMESTAMP, but can become one.
+    through = "::TIMESTAMPTZ" if kind in ("DATE", "TIMESTAMP") else ""
+    return f"{literal(bound)}{through}::{kind}"
 
 
 def _watermark_name(contract: Contract) -> str:

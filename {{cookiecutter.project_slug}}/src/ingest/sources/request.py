@@ -12,7 +12,6 @@ from ingest.errors import SourceError
 from ingest.sources.styles import Pages
 
 # Hears of progress, often; whoever listens throttles.
-Say = Callable[[str], None]
 
 _PLACEHOLDER = re.compile(r"\{(since|until)\}")
 # Parameters of a query whose values are keys: signed links of the clouds, tokens of APIs.
