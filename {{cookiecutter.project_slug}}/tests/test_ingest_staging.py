@@ -16,7 +16,8 @@ from ingest.each import each_record
 from ingest.formats import Format
 from ingest.gate import judge
 from ingest.staging import Transform, stage
-from ingest.steps import Limits, Ready, SourceFile, Step, Window
+from ingest.loading import Ready
+from ingest.steps import Limits, SourceFile, Step, Window
 
 
 class Record(BaseModel):

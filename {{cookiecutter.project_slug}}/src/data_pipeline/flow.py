@@ -12,7 +12,6 @@ from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from data_pipeline.config import (
-    ACCEPT_OTHER_SOURCE,
     DEFAULT_BATCH_SIZE,
     DEFAULT_QUARANTINE,
     DEFAULT_TARGET,
@@ -31,9 +30,10 @@ from data_pipeline.load import load, window
 from data_pipeline.transform import transform
 from ingest.gate import judge
 from ingest.planning import moment
-from ingest.sinks import shown
+from ingest.sinks import open_sink
 from ingest.staging import stage
-from ingest.steps import Judged, Load, Loaded, Mode, Ready, SourceFile, Step, Window
+from ingest.loading import Load, Loaded, Mode, Ready
+from ingest.steps import Judged, SourceFile, Step, Window
 from ingest.summary import RunSummary
 from runtime.progress import progress
 from runtime.project import resolve, resolve_target
@@ -110,6 +110,7 @@ def data_pipeline(
     mode: RunMode = Mode.FULL,
     since: datetime | None = None,
     until: datetime | None = None,
+    accept_other_source: bool = False,
 ) -> RunSummary:
     """Load the records of a source that keep the contract, each once."""
     config = ExtractConfig(source_url=source_url, batch_size=batch_size)
@@ -118,7 +119,7 @@ def data_pipeline(
 
     with (
         reported(
-            run, CONTRACT, shown(destination), mode=mode, show_raw=SHOW_REFUSED_RECORDS
+            run, CONTRACT, open_sink(destination).shown, mode=mode, show_raw=SHOW_REFUSED_RECORDS
         ) as report,
         work_folder() as work,
     ):
@@ -127,6 +128,6 @@ def data_pipeline(
         report.judged = judged = validate_records(source, step, work)
         report.ready = ready = transform_records(judged, part, work)
         report.watermark = ready.watermark
-        told = Load(run, source.url, judged.read, mode, ACCEPT_OTHER_SOURCE, ready.watermark)
+        told = Load(run, source.url, judged.read, mode, accept_other_source, ready.watermark)
         report.loaded = load_rows(ready, told, destination)
     return report.summary

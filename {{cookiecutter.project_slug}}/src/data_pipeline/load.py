@@ -8,7 +8,8 @@ from data_pipeline.contract import CONTRACT
 from ingest.planning import check_size, window_of
 from ingest.say import Say
 from ingest.sinks import open_sink
-from ingest.steps import Load, Loaded, Mode, Ready, Window
+from ingest.loading import Load, Loaded, Mode, Ready
+from ingest.steps import Window
 
 
 def window(

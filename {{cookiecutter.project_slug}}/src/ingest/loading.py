@@ -28,13 +28,16 @@ class Ready:
 
     Its columns are the final ones without the lineage columns, its keys are checked: never
     null, each once. count: of the rows. duplicates: records that gave way to a later one.
-    read: records read in the source.
+    read: records read in the source. watermark: the greatest of the rows, as ISO text. way:
+    how the rows were made, where that is slow.
     """
 
     staging: Path
     count: int
     duplicates: int
     read: int
+    watermark: str | None = None
+    way: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Load:
     run_id: str
     source_url: str
     read: int
-    mode: Mode
+    mode: Mode = Mode.FULL
     accept_other_source: bool = False
     watermark: str | None = None
     replay_of: str | None = None

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from ingest.contract import Contract
 from ingest.errors import ContractError, SourceError
-from ingest.steps import LastLoad, Mode, Ready, Window
+from ingest.loading import LastLoad, Mode, Ready
+from ingest.steps import Window
 
 
 class WhenShrunk(StrEnum):
@@ -103,12 +104,13 @@ def check_size(ready: Ready, source_url: str, last: LastLoad | None, guard: Guar
     Rows of which none is left count as an empty source. Returns a warning, or None where all is well. Raises SourceError where the guard says fail.
     """
     read = ready.read if ready.count else 0
-    before = last.read if last and last.source_url == source_url else 0
+    same = last and last.source_url == source_url and last.mode is Mode.FULL
+    before = last.read if last and same else 0
     if guard.then is WhenShrunk.ACCEPT or (read and read >= before * (1 - guard.share)):
         return None
     what = f"{source_url} brought {read:,} records"
-    if before:
-        what += f", and {before:,} at the last load, on {last.loaded_at:%Y-%m-%d %H:%M} UTC"  # type: ignore[union-attr]
+    if last and before:
+        what += f", and {before:,} at the last load, on {last.loaded_at:%Y-%m-%d %H:%M} UTC"
     if guard.then is WhenShrunk.WARN:
         return what
     raise SourceError(

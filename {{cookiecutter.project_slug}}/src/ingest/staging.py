@@ -14,7 +14,8 @@ from ingest.duck import columns, connect, count, literal, quote
 from ingest.each import is_each, run_each
 from ingest.errors import ContractError, TransformError
 from ingest.schema import RESERVED, columns_of
-from ingest.steps import Judged, Ready, Window
+from ingest.loading import Ready
+from ingest.steps import Judged, Window
 
 Transform = Callable[[Any], Any]
 _HERE = "src/data_pipeline/transform.py"

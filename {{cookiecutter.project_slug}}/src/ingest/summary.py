@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from ingest.contract import Contract
-from ingest.steps import Judged, Loaded, Ready, SourceFile
+from ingest.loading import Loaded, Ready
+from ingest.steps import Judged, SourceFile
 
 MOST_REASONS = 10
 MOST_REFUSED = 5

@@ -48,10 +48,10 @@ class Ledger:
     def last(self) -> LastLoad | None:
         if not self.entries:
             return None
-        e = self.entries[0]
-        return LastLoad(
-            e.run_id, e.source_url, e.read, e.rows, e.watermark, e.loaded_at, Mode(e.mode)
-        )
+        # A replay says nothing of the source; the watermark of each entry is that up to then.
+        e = next((one for one in self.entries if one.replay_of is None), self.entries[0])
+        mark = self.entries[0].watermark
+        return LastLoad(e.run_id, e.source_url, e.read, e.rows, mark, e.loaded_at, Mode(e.mode))
 
     def committed(self, run_id: str) -> bool:
         return any(entry.run_id == run_id for entry in self.entries)
@@ -133,9 +133,11 @@ class Ledger:
 
 
 def greater(one: str | None, other: str | None) -> str | None:
-    """The greater of two watermarks: by time where both are ISO times, else as text."""
+    """The greater of two watermarks: as numbers or times where both are such, else as text."""
     if one is None or other is None:
         return one or other
+    if one.lstrip("-").isdigit() and other.lstrip("-").isdigit():
+        return max(one, other, key=int)
     try:
         return one if _moment(one) > _moment(other) else other
     except ValueError:
