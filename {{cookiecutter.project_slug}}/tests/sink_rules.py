@@ -93,7 +93,9 @@ def test_an_empty_table_takes_rows_as_a_new_one_does(target: Target) -> None:
 
 def test_a_key_of_several_columns_names_a_row(target: Target) -> None:
     contract = replace(KEYED, key=("id", "day"))
-    select = "SELECT id, DATE '2024-01-01' + id::INTEGER % 2 AS day, 'a' AS name FROM range(4) t(id)"
+    select = (
+        "SELECT id, DATE '2024-01-01' + id::INTEGER % 2 AS day, 'a' AS name FROM range(4) t(id)"
+    )
     target.bring(select, contract)
     assert target.bring(select.replace("'a'", "if(id = 3, 'b', 'a')"), contract) == Loaded(0, 1, 3)
 

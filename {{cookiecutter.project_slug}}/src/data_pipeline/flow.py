@@ -29,10 +29,10 @@ from data_pipeline.extract import extract
 from data_pipeline.load import load, window
 from data_pipeline.transform import transform
 from ingest.gate import judge
+from ingest.loading import Load, Loaded, Mode, Ready
 from ingest.planning import moment
 from ingest.sinks import open_sink
 from ingest.staging import stage
-from ingest.loading import Load, Loaded, Mode, Ready
 from ingest.steps import Judged, SourceFile, Step, Window
 from ingest.summary import RunSummary
 from runtime.progress import progress

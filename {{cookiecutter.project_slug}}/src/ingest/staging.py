@@ -13,8 +13,8 @@ from ingest.contract import Contract
 from ingest.duck import columns, connect, count, literal, quote
 from ingest.each import is_each, run_each
 from ingest.errors import ContractError, TransformError
-from ingest.schema import RESERVED, columns_of
 from ingest.loading import Ready
+from ingest.schema import RESERVED, columns_of
 from ingest.steps import Judged, Window
 
 Transform = Callable[[Any], Any]
@@ -226,4 +226,6 @@ def _watermark(connection: duckdb.DuckDBPyConnection, contract: Contract) -> str
         return None
     name = quote(_watermark_name(contract))
     found = connection.execute(f"SELECT max({name}) FROM records").fetchall()[0][0]
-    return None if found is None else found.isoformat() if hasattr(found, "isoformat") else str(found)
+    return (
+        None if found is None else found.isoformat() if hasattr(found, "isoformat") else str(found)
+    )

@@ -128,9 +128,7 @@ def _merge(
     return Loaded(inserted, written - inserted, of - written)
 
 
-def _follow_schema(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: str, name: str
-) -> None:
+def _follow_schema(connection: duckdb.DuckDBPyConnection, table: str, rows: str, name: str) -> None:
     """Make the table, or give it the columns that it lacks."""
     held, incoming = _held(connection, name), types(connection, rows)
     # DuckDB's names differ by more than case.
@@ -154,9 +152,7 @@ def _ledger(connection: duckdb.DuckDBPyConnection, table: str) -> Ledger:
     return Ledger([Entry(*row[:8], tuple(row[8])) for row in found])
 
 
-def _note(
-    connection: duckdb.DuckDBPyConnection, table: str, entry: Entry, *, first: bool
-) -> None:
+def _note(connection: duckdb.DuckDBPyConnection, table: str, entry: Entry, *, first: bool) -> None:
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {_LEDGER} (table_name VARCHAR, run_id VARCHAR, mode VARCHAR, "
         "source_url VARCHAR, read BIGINT, rows BIGINT, watermark VARCHAR, loaded_at TIMESTAMPTZ, "

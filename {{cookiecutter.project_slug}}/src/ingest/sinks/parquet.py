@@ -130,7 +130,7 @@ def merge(
     notes = json.dumps([asdict(e) for e in (entry, *ledger.entries)][:KEPT], default=_as_text)
     connection.execute(
         f"COPY (FROM {rows}) TO {literal(str(new))} (FORMAT parquet, COMPRESSION zstd, "
-        f"USE_TMP_FILE false, KV_METADATA {{ {_NOTED}: {literal(notes)} }})"  # fmt: skip
+        "USE_TMP_FILE false, KV_METADATA {" + f"{_NOTED}: {literal(notes)}" + "})"
     )
     written = f"read_parquet({literal(str(new))})"
     if not contract.key:

@@ -6,7 +6,7 @@ Credentials and endpoint come from the environment, by the names that the clouds
 import json
 import os
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,7 +54,6 @@ _FAULTS = {
     _SHORT: "The body of {url} was cut short.",
     "": "{url} cannot be fetched: {text}. Check source_url. {where}",
 }
-
 
 
 @dataclass(frozen=True)

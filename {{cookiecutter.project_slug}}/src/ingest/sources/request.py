@@ -1,7 +1,7 @@
 """How a source is asked: what a request carries, its limits, and how its address is shown."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit, urlunsplit
