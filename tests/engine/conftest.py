@@ -1,0 +1,10 @@
+"""These tests import the stamped project's engine from where it stands in the template."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = next(ROOT.glob("*/src/ingest")).parents[1]
+sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "tests")]
