@@ -65,6 +65,10 @@ class Waiting:
         self._what, self._say, self._patience = what, say, patience
         self._started = time.monotonic()
 
+    def left(self) -> float:
+        """The seconds of patience that are left."""
+        return max(0.0, self._patience - (time.monotonic() - self._started))
+
     def pause(self, holder: str) -> None:
         """Wait a moment for `holder`. Raises TargetError when it has taken too long."""
         waited = time.monotonic() - self._started
