@@ -18,7 +18,8 @@ from blueprint import show
 from ingest.contract import Contract
 from ingest.errors import PipelineError
 from ingest.formats import Format
-from ingest.steps import Judged, Loaded, Ready, Refused, SourceFile
+from ingest.loading import Loaded, Ready
+from ingest.steps import Judged, Refused, SourceFile
 from ingest.summary import Progressed, RunSummary, summarize
 from runtime import report as reports
 from runtime import summary as summaries

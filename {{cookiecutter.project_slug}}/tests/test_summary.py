@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from ingest.contract import Contract
 from ingest.errors import TooManyRejected
 from ingest.formats import Format
-from ingest.steps import Judged, Loaded, Ready, Refused, SourceFile
+from ingest.loading import Loaded, Ready
+from ingest.steps import Judged, Refused, SourceFile
 from ingest.summary import Progressed, RunSummary, summarize
 from runtime.chart import bar, chart
 from runtime.markdown import page
@@ -38,7 +39,7 @@ def ended(
     error: Exception | None = None,
 ) -> RunSummary:
     source = SourceFile(HERE / "source", Format.NDJSON, "https://host/orders", 5_000_000)
-    ready = Ready(HERE, 0, 2) if loaded else None
+    ready = Ready(HERE, 0, 2, 0) if loaded else None
     so_far = Progressed(source if judged else None, judged, ready, loaded)
     return summarize(
         "r1", CONTRACT, "w.duckdb", so_far, 2.0, mode="full", show_raw=show_raw, error=error
