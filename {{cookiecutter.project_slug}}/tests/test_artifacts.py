@@ -59,7 +59,7 @@ def one_run(name: str, body: Callable[[reports.Report], None], retries: int = 0)
 
 def complete(report: reports.Report) -> None:
     report.source, report.judged = SOURCE, judged(100)
-    report.ready, report.loaded = Ready(HERE, 99, 0), Loaded(90, 5, 4)
+    report.ready, report.loaded = Ready(HERE, 99, 0, 99), Loaded(90, 5, 4)
 
 
 def left(name: str, kind: str) -> list[str]:
@@ -161,7 +161,7 @@ def test_a_run_without_a_summary_reads_as_none() -> None:
 
 
 def test_status_shows_a_run_that_left_no_summary_too(capsys: pytest.CaptureFixture[str]) -> None:
-    so_far = Progressed(SOURCE, judged(1001), Ready(HERE, 1000, 0), Loaded(1000, 0, 0))
+    so_far = Progressed(SOURCE, judged(1001), Ready(HERE, 1000, 0, 1001), Loaded(1000, 0, 0))
     good = summarize("r1", CONTRACT, "w.duckdb", so_far, 2.0)
     show.runs(
         [
