@@ -46,10 +46,15 @@ def judged(read: int) -> Judged:
     return Judged(HERE, read, 1, (("id: not a number", 1),), refused, HERE / "q", "one by one")
 
 
-def one_run(name: str, body: Callable[[reports.Report], None], retries: int = 0) -> State[Any]:
+def one_run(
+    name: str,
+    body: Callable[[reports.Report], None],
+    retries: int = 0,
+    target: str = "w.duckdb",
+) -> State[Any]:
     @flow(name=name, retries=retries)
     def pipeline() -> RunSummary:
-        with reported(run_id(), CONTRACT, "w.duckdb") as report:
+        with reported(run_id(), CONTRACT, target) as report:
             body(report)
         return report.summary
 
@@ -88,6 +93,14 @@ def test_a_completed_run_is_read_back_exactly_and_charted_with_those_before_it()
     page = left("Exact", "summary")[-1]
     assert page.count("█  99  1 refused") == 2
     assert "not a number" in page
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("prefect_server")
+def test_runs_into_another_target_are_not_charted() -> None:
+    one_run("Scratch", complete, target="scratch.duckdb")
+    one_run("Scratch", complete)
+    assert left("Scratch", "summary")[-1].count("1 refused") == 1
 
 
 @pytest.mark.slow
