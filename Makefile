@@ -1,8 +1,11 @@
 # make demo · make test · make test-fast · make check · make lock
+# make bench · make bench-memory · make bench-orchestration · make bench-postgres · make bench-infer
 #
-# Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv.
+# Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv,
+# and for the benchmarks into benchmarks/.venv.
 
 .PHONY: demo test test-fast check lock clean
+.PHONY: bench bench-memory bench-orchestration bench-postgres bench-infer
 .DEFAULT_GOAL := test
 
 # A name on the PATH may be a shim that runs nothing, so each is tried.
@@ -16,32 +19,61 @@ unexport VIRTUAL_ENV
 
 BIN := .venv/bin
 
+# Microsoft's emulator of Azure storage, for tests/engine; newer ones need Node.js 21.
+AZURITE := .cache/azurite/.ready-3.35.0
+
 # uv is among what is installed there, and the hook looks for it on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 demo: $(BIN)/.ready
 	@$(BIN)/python tools/demo.py
 
-test: $(BIN)/.ready check
+test: $(BIN)/.ready $(AZURITE) check
 	@$(BIN)/python -m pytest
 
-test-fast: $(BIN)/.ready
+test-fast: $(BIN)/.ready $(AZURITE)
 	@$(BIN)/python -m pytest -m "not slow"
 
 check: $(BIN)/.ready
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 
-# Moves both locks to the newest of everything that the two pyproject.toml allow.
+# Moves the locks to the newest of everything that each pyproject.toml beside them allows.
 lock: $(BIN)/.ready
 	@$(BIN)/python tools/lock.py
 
+# Options go behind: make bench BENCH="--rows 100000 --only blueprint,duckdb"
+BENCH ?=
+BENCH_PYTHON := benchmarks/.venv/bin/python
+
+bench: benchmarks/.venv/.ready
+	@$(BENCH_PYTHON) benchmarks/run.py $(BENCH)
+
+bench-memory bench-orchestration bench-postgres bench-infer: bench-%: benchmarks/.venv/.ready
+	@$(BENCH_PYTHON) benchmarks/$*.py $(BENCH)
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache
+	rm -rf .venv .cache/azurite benchmarks/.venv benchmarks/.cache .pytest_cache .ruff_cache
 
 $(BIN)/.ready: requirements-dev.lock
+	$(call set_up,.venv,$<)
+
+benchmarks/.venv/.ready: benchmarks/requirements.lock
+	$(call set_up,benchmarks/.venv,$<)
+
+# $(call set_up,folder,lock)
+define set_up
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or newer with venv was found. Install one, or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@echo "Setting up .venv with $(PYTHON); this takes up to a minute, once."
-	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@echo "Setting up $(1) with $(PYTHON); this takes up to a minute, once."
+	@$(PYTHON) -m venv --clear $(1)
+	@$(1)/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r $(2)
 	@touch $@
+endef
+
+# Without it, what asks it is not run, and says so.
+$(AZURITE):
+	@if command -v npm >/dev/null 2>&1; then \
+		echo "Installing Azurite into .cache; this takes up to half a minute, once."; \
+		rm -rf $(@D) && mkdir -p $(@D) && npm install --silent --no-audit --no-fund --prefix $(@D) azurite@3.35.0 && touch $@ \
+		|| echo "Azurite could not be installed." >&2; \
+	fi

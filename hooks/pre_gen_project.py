@@ -13,6 +13,7 @@ REPO = Path(ANSWERS.get("_repo_dir") or ".")
 UNFIT = r"[{][%#{]|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]"
 PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
 WEB = r"https?://(\[[0-9A-Fa-f:.]+\]|\w([\w.-]*\w)?)" + PORT
+OBJECT = r"(s3|gs|az)://[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?(/(?!\.{1,2}(/|$))[^/?#]+)+"
 # Prefect refuses the first five; with ? or #, or . or .. alone, its client asks for another address.
 NAME = r"(?!\.{1,2}$)[^/%&<>?#]{1,200}"
 PATTERNS = {
@@ -21,7 +22,7 @@ PATTERNS = {
     "work_pool_name": "(?!(?i:prefect))" + NAME,
     "schedule": r"[!-~]+( +[!-~]+){4}",
     "timezone": "[A-Z][A-Za-z0-9_+/-]*",
-    "source_url": rf'{WEB}([/?#][^\s"<>\\]*)?|file://(localhost)?/.+|(?!.*://|[A-Za-z][\w+.-]+:|[A-Za-z]:(?![\\/])).+',
+    "source_url": rf'{WEB}([/?#][^\s"<>\\]*)?|file://(localhost)?/.+|{OBJECT}|(?!.*://|[A-Za-z][\w+.-]+:|[A-Za-z]:(?![\\/])).+',
     "prefect_api_url": WEB + "(/[A-Za-z0-9_.~%-]+)*/api(/[A-Za-z0-9_.~%-]+)*/?",
 }
 RULES = {
@@ -30,7 +31,7 @@ RULES = {
     "work_pool_name": "at most 200 characters, none of / % & < > ? #, not beginning with 'prefect' (Prefect cannot take them); for example: local-process-pool",
     "schedule": "five cron fields: minute 0-59, hour 0-23, day 1-31, month 1-12 or JAN-DEC, weekday 0-7 or SUN-SAT; each '*', a number, a rising range (5-7, not FRI-SUN), a step (*/15, 10-50/5) or a list of these (1,15); for example: 0 9 * * MON-FRI",
     "timezone": "an IANA timezone, spelled exactly; for example: Europe/Berlin",
-    "source_url": "an http or https address without spaces, user or password (answers are written to files), a file address with the whole path, or a path (one with a ':' begins with ./); for example: https://example.com/orders.ndjson",
+    "source_url": "an http or https address without spaces, user or password (answers are written to files), an object's (s3://bucket/key, gs://bucket/key, az://container/key), a file address with the whole path, or a path (one with a ':' begins with ./); for example: https://example.com/orders.ndjson",
     "prefect_api_url": "an http or https address that ends in /api, or for Prefect Cloud in /api/accounts/<id>/workspaces/<id>, without user, password, '?' or '#'; for example: http://127.0.0.1:4200/api",
     "create_venv": "true or false; for example: true",
 }
@@ -90,7 +91,7 @@ def fault(key, value, typed):
         # Windows has no zone data of its own: what cannot be looked up only has to look right.
         zones = (available_timezones() or {value}) - {"Factory", "localtime", "posixrules"}
         return "" if value in zones else "no such zone"
-    locks = "\n".join(lock.read_text("utf-8") for lock in REPO.glob("*/requirements.lock"))
+    locks = "\n".join(lock.read_text("utf-8") for lock in REPO.glob("*/requirements*.lock"))
     needed = ["pip", *re.findall("(?m)^([a-z0-9-]+)==", locks)]
     clash = key == "project_slug" and re.sub("[-_.]+", "-", value).lower() in needed
     return "it would replace a Python package that the project needs" if clash else ""

@@ -87,8 +87,8 @@ def machine(tmp_path: Path, template: Path) -> Machine:
     project = tmp_path / """Ann's "Q3" füß $(id)"""
     source = next(template.glob("*/bootstrap.py")).parent
     project.mkdir()
-    for name in ("bootstrap.py", "requirements.lock", "pyproject.toml"):
-        shutil.copy(source / name, project)
+    for path in (source / "bootstrap.py", source / "pyproject.toml", *source.glob("*.lock")):
+        shutil.copy(path, project)
     return Machine(tmp_path / "machine", project)
 
 
@@ -120,6 +120,62 @@ def test_a_changed_lock_is_installed_over_the_environment(machine: Machine) -> N
         lock.write("# moved\n")
     assert machine.bootstrap("--quiet").returncode == 0
     assert machine.installs() == 2 and mine.read_text() == "kept"
+
+
+def with_extras(machine: Machine, line: str) -> Machine:
+    """Edit the one line that says which extras the project has."""
+    settings = machine.project / "pyproject.toml"
+    text, count = re.subn(r"(?m)^extras = .*$", line, settings.read_text("utf-8"))
+    assert count == 1
+    settings.write_text(text, "utf-8")
+    return machine
+
+
+@pytest.mark.parametrize(
+    ("line", "locks"),
+    [
+        ('extras = ["cloud"]', ["cloud"]),
+        ("extras=['postgres', \"cloud\",]  # both", ["postgres", "cloud"]),
+        ("extras = [ ]", []),
+        ("", []),
+    ],
+)
+def test_the_locks_of_the_extras_are_installed_with_the_projects_own(
+    machine: Machine, line: str, locks: list[str]
+) -> None:
+    assert with_extras(machine.with_uv(), line).bootstrap().returncode == 0
+    wanted = ["requirements.lock", *(f"requirements-{extra}.lock" for extra in locks)]
+    assert re.findall(r"-r (\S+)", machine.log.read_text()) == wanted
+
+
+def test_an_extra_that_is_added_or_whose_lock_moves_is_installed_by_the_next_run(
+    machine: Machine,
+) -> None:
+    machine.with_uv().bootstrap()
+    assert with_extras(machine, 'extras = ["cloud"]').bootstrap("--quiet").returncode == 0
+    assert machine.installs() == 2
+    with (machine.project / "requirements-cloud.lock").open("a") as lock:
+        lock.write("# moved\n")
+    machine.bootstrap("--quiet")
+    assert machine.installs() == 3
+    machine.bootstrap("--quiet")
+    assert machine.installs() == 3
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('extras = ["clout"]', "the extra 'clout'; there are: cloud, postgres"),
+        ('extras = "cloud"', 'one line, as in: extras = ["cloud"]'),
+        ('extras = [\n  "cloud"\n]', 'one line, as in: extras = ["cloud"]'),
+    ],
+)
+def test_an_extra_that_is_not_there_stops_with_what_to_write(
+    machine: Machine, line: str, said: str
+) -> None:
+    done = with_extras(machine.with_uv(), line).bootstrap()
+    assert done.returncode == 1 and said in done.stdout
+    assert not (machine.project / ".venv").exists()
 
 
 def test_a_moved_project_gets_a_new_environment(machine: Machine) -> None:

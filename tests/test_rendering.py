@@ -135,20 +135,60 @@ def test_no_file_knows_this_machine_or_a_package_registry(
         assert not found, (path, found)
 
 
-def test_the_lock_pins_and_hashes_everything_and_names_no_host(project: BakedProject) -> None:
-    lock = (project.path / "requirements.lock").read_text("utf-8")
-    assert "://" not in lock and "\n--" not in lock
-    packages = re.split(r"\n(?=[a-z0-9])", re.sub(r"(?m)^#.*\n", "", lock).strip())
-    assert len(packages) > 50
-    for package in packages:
-        assert re.match(r"[a-z0-9.-]+==[\w.]+( ; [^\n]+)? \\\n    --hash=sha256:", package), package
+def pins(lock: Path) -> dict[str, str]:
+    """What a lock pins: names to versions."""
+    found = re.findall(r"(?m)^([a-z0-9.-]+)==([\w.]+)", lock.read_text("utf-8"))
+    return dict(found)
+
+
+def test_the_locks_pin_and_hash_everything_and_name_no_host(project: BakedProject) -> None:
+    for path in sorted(project.path.glob("requirements*.lock")):
+        lock = path.read_text("utf-8")
+        assert "://" not in lock and "\n--" not in lock
+        packages = re.split(r"\n(?=[a-z0-9])", re.sub(r"(?m)^#.*\n", "", lock).strip())
+        assert packages == [
+            package
+            for package in packages
+            if re.match(r"[a-z0-9.-]+==[\w.]+( ; [^\n]+)? \\\n    --hash=sha256:", package)
+        ]
+    assert len(pins(project.path / "requirements.lock")) > 50
 
 
 def test_the_lock_holds_the_build_backend_and_every_direct_dependency(
     project: BakedProject,
 ) -> None:
     settings = tomllib.loads((project.path / "pyproject.toml").read_text("utf-8"))
-    lock = (project.path / "requirements.lock").read_text("utf-8")
-    locked = set(re.findall(r"(?m)^([a-z0-9.-]+)==", lock))
+    locked = set(pins(project.path / "requirements.lock"))
     wanted = [*settings["project"]["dependencies"], *settings["build-system"]["requires"]]
-    assert {re.split(r"[^\w.-]", line)[0].lower() for line in wanted} <= locked
+    names = {re.split(r"[^\w.-]", line)[0].lower().replace(".", "-") for line in wanted}
+    assert names <= locked
+
+
+def test_each_extra_has_a_lock_that_only_adds_to_the_projects_own(project: BakedProject) -> None:
+    settings = tomllib.loads((project.path / "pyproject.toml").read_text("utf-8"))
+    extras = settings["project"]["optional-dependencies"]
+    locks = {path.name for path in project.path.glob("requirements-*.lock")}
+    assert locks == {f"requirements-{extra}.lock" for extra in extras}
+    base = pins(project.path / "requirements.lock")
+    for extra, needs in extras.items():
+        added = pins(project.path / f"requirements-{extra}.lock")
+        assert {re.split(r"[^\w.-]", line)[0] for line in needs} <= set(added)
+        assert not set(added) & set(base), extra
+
+
+@pytest.mark.parametrize(
+    ("source", "extras"),
+    [
+        ("data/sample_orders.ndjson", []),
+        ("https://example.com/s3://x", []),
+        ("s3://bucket/orders.csv", ["cloud"]),
+        ("gs://bucket/orders.csv", ["cloud"]),
+        ("az://container/orders.csv", ["cloud"]),
+    ],
+)
+def test_a_project_has_the_extra_cloud_where_its_source_needs_it(
+    stamp_into: Callable[..., Path], tmp_path: Path, source: str, extras: list[str]
+) -> None:
+    text = (stamp_into(tmp_path, source_url=source) / "pyproject.toml").read_text("utf-8")
+    assert tomllib.loads(text)["tool"]["blueprint"]["extras"] == extras
+    assert "\nextras = [" in text and "After an edit: python3 bootstrap.py" in text

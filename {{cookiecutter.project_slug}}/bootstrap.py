@@ -30,8 +30,8 @@ UNWANTED = (
     "PIP_REQUIRE_VIRTUALENV PIP_PYTHON UV_PYTHON UV_SYSTEM_PYTHON UV_CONSTRAINT UV_OVERRIDE "
     "UV_TARGET UV_PREFIX"
 )
-# The lock is whole; pip before 24 takes sqlalchemy[asyncio] for a package that it does not pin.
-LOCKED = ["--no-deps", "--require-hashes", "-r", "requirements.lock"]
+# The locks are whole; pip before 24 takes sqlalchemy[asyncio] for a package that it does not pin.
+LOCKED = ["--no-deps", "--require-hashes"]
 PROJECT = ["--no-deps", "--no-build-isolation", "-e", "."]  # setuptools is in the lock
 
 
@@ -99,9 +99,23 @@ def find_python(uv):
     )
 
 
+def locks():
+    """The project's lock file, and that of each extra that pyproject.toml says it has."""
+    text = (ROOT / "pyproject.toml").read_text("utf-8")  # Python 3.8 has no parser for it
+    line = re.search(r"(?m)^extras\s*=\s*(.*)", text)
+    listed = line and re.match(r"""\[((?:[ ,]|"[\w-]+"|'[\w-]+')*)\]""", line.group(1))
+    if line and not listed:
+        raise Stop('pyproject.toml must list its extras in one line, as in: extras = ["cloud"]')
+    extras = re.findall(r"[\w-]+", listed.group(1)) if listed else []
+    there = sorted(path.name[13:-5] for path in ROOT.glob("requirements-*.lock"))
+    for extra in sorted(set(extras).difference(there)):
+        raise Stop("pyproject.toml names the extra %r; there are: %s" % (extra, ", ".join(there)))
+    return ["requirements.lock"] + ["requirements-%s.lock" % extra for extra in extras]
+
+
 def made_from():
     """What a finished .venv is made from; nothing where it has no Python that will do."""
-    files = [(ROOT / name).read_bytes() for name in ("requirements.lock", "pyproject.toml")]
+    files = [(ROOT / name).read_bytes() for name in locks() + ["pyproject.toml"]]
     found = probe(PYTHON) if VENV.is_dir() else None
     packages = hashlib.sha256(b"".join(files)).hexdigest()
     return found and {"folder": str(ROOT), "python": found[0], "packages": packages}
@@ -127,8 +141,9 @@ def install(uv, python):
         steps = [] if VENV.exists() else [[uv, "venv", "--python", python, str(VENV)]]
     elif not steps and not run(PYTHON, "-m", "pip", "--version")[0]:
         steps = [[PYTHON, "-m", "ensurepip"]]
-    for step in [*steps, pip + LOCKED, pip + PROJECT]:
-        if step == pip + LOCKED:
+    packages = pip + LOCKED + [word for lock in locks() for word in ("-r", lock)]
+    for step in [*steps, packages, pip + PROJECT]:
+        if step == packages:
             MARKER.write_text("{}", "utf-8")
         worked, output = run(*step)
         if not worked:

@@ -2,9 +2,11 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -57,6 +59,88 @@ def serve() -> Iterator[Callable[..., Served]]:
     for server in servers:
         server.shutdown()
         server.server_close()
+
+
+@dataclass
+class Asked:
+    """One request that a site had: its headers have lower case names."""
+
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    client: tuple[str, int]
+
+
+@dataclass
+class Site:
+    """A server whose answers a function makes: its address, and what it was asked."""
+
+    server: ThreadingHTTPServer
+    asked: list[Asked] = field(default_factory=list)
+    scheme: str = "http"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def site() -> Iterator[Callable[..., Site]]:
+    """Start an HTTP/1.1 server that answers with what a function makes of each request.
+
+    It returns a dict: status, body, headers; or raw, a function that writes all that follows
+    the headers, which then name no length of their own.
+    """
+    sites: list[Site] = []
+
+    def start(answer: Callable[[Asked], dict[str, Any]], tls: Any = None) -> Site:
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # Else each answer on a kept connection waits 40 ms for the client's acknowledgement.
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                query = dict(parse_qsl(parts.query, keep_blank_values=True))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                asked = Asked(self.path, query, headers, self.client_address)
+                started.asked.append(asked)
+                found = answer(asked)
+                body, raw = found.get("body", b""), found.get("raw")
+                self.send_response(found.get("status", 200))
+                sent = {} if raw else {"Content-Length": str(len(body))}
+                for name, value in (sent | found.get("headers", {})).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if raw:
+                    self.close_connection = True
+                    _write(raw, self.wfile)
+                else:
+                    self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        started = Site(server)
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+            started.scheme = "https"
+        server.handle_error = lambda request, client_address: None
+        sites.append(started)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
+        return started
+
+    yield start
+    for each in sites:
+        each.server.shutdown()
+        each.server.server_close()
+
+
+def _write(raw: Callable[[BinaryIO], None], file: Any) -> None:
+    with suppress(OSError):  # the client has gone
+        raw(file)
 
 
 @pytest.fixture(scope="session")

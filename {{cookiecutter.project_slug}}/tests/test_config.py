@@ -15,6 +15,9 @@ from runtime.project import ROOT, resolve
         "https://example.com/orders.ndjson?page=1",
         "http://localhost:8000",
         "file:///data/orders.csv",
+        "s3://bucket/2026/my orders@home.csv",
+        "gs://bucket/orders.csv.gz",
+        "az://container/orders.csv",
         "data/orders.csv",
         "/srv/data/orders.csv",
         r"C:\data\orders.csv",
@@ -26,7 +29,20 @@ def test_a_source_is_a_url_or_a_path(location: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "location", ["", " ", "ftp://example.com/x", "mailto:ann@example.com", "https://", "a/b://c"]
+    "location",
+    [
+        "",
+        " ",
+        "ftp://example.com/x",
+        "mailto:ann@example.com",
+        "https://",
+        "a/b://c",
+        "s3://bucket",
+        "gs://bucket/folder/",
+        "az://container/../x",
+        "s3://key:secret@bucket/x.csv",
+        "az://container/x.csv?sig=secret",
+    ],
 )
 def test_anything_else_is_refused(location: str) -> None:
     with pytest.raises(ValidationError, match="is no source: write an http"):
@@ -59,6 +75,6 @@ def test_a_relative_path_starts_at_the_project(
     monkeypatch.chdir(tmp_path)
     assert resolve("data/x.csv") == str(ROOT / "data" / "x.csv")
     assert resolve(str(tmp_path)) == str(tmp_path)
-    assert resolve("https://example.com/x") == "https://example.com/x"
-    assert resolve("file:///x") == "file:///x"
+    for url in ("https://example.com/x", "file:///x", "s3://b/x", "gs://b/x", "az://c/x"):
+        assert resolve(url) == url
     assert (ROOT / "pyproject.toml").is_file()

@@ -16,4 +16,4 @@ def test_every_field_has_a_column() -> None:
 def test_the_transform_takes_the_contract_and_returns_the_key(tmp_path: Path) -> None:
     empty = tmp_path / "staged.ndjson"
     empty.touch()
-    assert stage(Judged(empty, 0, 0, "", None), CONTRACT, transform, tmp_path).count == 0
+    assert stage(Judged(empty, 0, 0, (), (), None, ""), CONTRACT, transform, tmp_path).count == 0

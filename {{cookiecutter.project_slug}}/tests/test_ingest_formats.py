@@ -1,13 +1,25 @@
 """Each format is recognised and read; a bad record is a fault, a bad file an error."""
 
+import gzip
+import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from ingest import opening
+from ingest.detecting import recognised
 from ingest.errors import SourceError
-from ingest.formats import MAX_RECORD, Format, RawRecord, detect
+from ingest.formats import MAX_RECORD, Compression, Format, RawRecord, Reading
 from ingest.readers import read
+from ingest.steps import SourceFile
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def write(folder: Path, content: bytes, name: str = "source") -> Path:
@@ -17,7 +29,12 @@ def write(folder: Path, content: bytes, name: str = "source") -> Path:
 
 
 def records(folder: Path, content: bytes, fmt: Format) -> list[RawRecord]:
-    return list(read(write(folder, content), fmt, "the source"))
+    path = write(folder, content)
+    return list(read(SourceFile(path, fmt, "the source", len(content))))
+
+
+def found_in(folder: Path, content: bytes, reading: Reading, name: str = "source") -> SourceFile:
+    return recognised(write(folder, content, name), "", name, "it", reading)
 
 
 @pytest.mark.parametrize(
@@ -32,28 +49,36 @@ def records(folder: Path, content: bytes, fmt: Format) -> list[RawRecord]:
         (b"a,b\n1,2\n", "", "x", Format.CSV),
         (b"a\n1\n", "text/csv", "x.json", Format.CSV),
         (b"", "", "x", Format.NDJSON),
+        (b"a;b\n1;2\n", "", "x", Format.CSV),
+        (b'{"n": 1, "all": [{"a": 1}, {"a": 2}]}', "application/json", "x", Format.JSON),
+        (b'{"n": 1, "all": [{"a": 1}, {"a": 2}]}', "application/x-ndjson", "x", Format.NDJSON),
+        (b'{\n "n": 1,\n "all": [\n{"a": 1}]}', "", "x", Format.JSON),
+        (b'{"a": 1, "items": [{"b": 1}]}\n{"a": 2, "items": []}\n', "", "x.json", Format.NDJSON),
+        (gzip.compress(b'[{"a": 1}]'), "application/gzip", "x.json.gz", Format.JSON),
+        (zstd.compress(b"a,b\n1,2\n"), "", "x.csv.zst", Format.CSV),
     ],
 )
 def test_a_format_is_recognised(
     tmp_path: Path, content: bytes, content_type: str, name: str, expected: Format
 ) -> None:
-    assert detect(write(tmp_path, content), content_type, name, "it") is expected
+    path = write(tmp_path, content)
+    assert recognised(path, content_type, name, "it").format is expected
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"<!doctype html><title>Log in</title>", "HTML"),
-        (b"\x1f\x8b\x08\x00", "gzip"),
-        (b"PAR1....", "Parquet"),
+        (b"\x1f\x8b\x08\x00", "no whole gzip file"),
+        (b"PK\x03\x04....", "ZIP"),
         ('{"a": 1}'.encode("utf-16"), "UTF-8"),
-        (b'{\n  "data": [\n', "one JSON object"),
+        (b'{\n  "data": [1,\n2]}', "one JSON object"),
         (b"what is this", "no known format"),
     ],
 )
 def test_what_is_no_source_is_named(tmp_path: Path, content: bytes, says: str) -> None:
     with pytest.raises(SourceError, match=says):
-        detect(write(tmp_path, content), "", "source", "it")
+        recognised(write(tmp_path, content), "", "source", "it")
 
 
 def test_a_bad_line_is_a_fault_and_the_rest_is_read(tmp_path: Path) -> None:
@@ -100,7 +125,7 @@ def test_an_array_gives_the_numbers_that_json_gives(tmp_path: Path, number: str)
 
 
 def test_an_array_that_breaks_off_is_an_error(tmp_path: Path) -> None:
-    for broken in (b'[{"a": 1}, {"a"', b'[{"a": 1}', b"[", b'[{"a": NaN}]', b'[{"a": "\xff"}]'):
+    for broken in (b'[{"a": 1}, {"a"', b'[{"a": 1}', b"[", b"[{}] x", b'[{"a": "\xff"}]'):
         with pytest.raises(SourceError, match="not a whole JSON array"):
             records(tmp_path, broken, Format.JSON)
 
@@ -118,7 +143,7 @@ def test_csv_leaves_empty_fields_out_and_refuses_crooked_rows(tmp_path: Path) ->
         "the row has 3 fields, the header 2",
         "the row has 1 fields, the header 2",
     ]
-    assert [raw.position for raw in found] == [2, 5, 6, 7]
+    assert [raw.position for raw in found] == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(
@@ -134,3 +159,76 @@ def test_csv_leaves_empty_fields_out_and_refuses_crooked_rows(tmp_path: Path) ->
 def test_a_crooked_csv_is_an_error(tmp_path: Path, content: bytes, says: str) -> None:
     with pytest.raises(SourceError, match=says):
         records(tmp_path, content, Format.CSV)
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        (b'{"n": 2, "data": {"x": "]}", "all": [{"a": 1}, {"a": 2}], "y": 1}, "z": [3]}', "data.all"),
+        (b'\xef\xbb\xbf{"all": [{"a":\n1},\n{"a": 2}\n]\n}\n', "all"),
+    ],
+)
+def test_records_are_found_under_their_key(tmp_path: Path, content: bytes, key: str) -> None:
+    found = list(read(found_in(tmp_path, content, Reading(records_key=key))))
+    assert [raw.value for raw in found] == [{"a": 1}, {"a": 2}]
+
+
+def test_a_missing_key_is_an_error_and_not_an_empty_source(tmp_path: Path) -> None:
+    source = found_in(tmp_path, b'{"data": [{"a": 1}]}', Reading(records_key="dta"))
+    with pytest.raises(SourceError, match="no key 'dta'"):
+        list(read(source))
+
+
+def test_an_object_with_several_arrays_asks_which(tmp_path: Path) -> None:
+    content = b'{\n"a": [{"x": 1}],\n"b": [{"x": 2}]}'
+    with pytest.raises(SourceError, match=r"several arrays: a, b.*records_key"):
+        found_in(tmp_path, content, Reading())
+
+
+def test_what_follows_the_records_is_read_to_its_end(tmp_path: Path) -> None:
+    source = found_in(tmp_path, b'{"all": [{"a": 1}], "next": ', Reading(records_key="all"))
+    with pytest.raises(SourceError, match="not a whole JSON object"):
+        list(read(source))
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
+def test_packed_text_is_read_and_a_missing_end_is_an_error(tmp_path: Path, pack: Any) -> None:
+    content = pack(b"".join(b'{"a": %d}\n' % number for number in range(5000)))
+    source = found_in(tmp_path, content, Reading())
+    assert len(list(read(source))) == 5000
+    assert source.compression in (Compression.GZIP, Compression.ZSTD)
+    source.path.write_bytes(content[:-9])
+    with pytest.raises(SourceError, match="no whole"):
+        list(read(source))
+
+
+def test_a_zip_bomb_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opening, "_HARMLESS", 1024 * 1024)
+    bomb = gzip.compress(b"[" + b" " * 2**25)
+    with pytest.raises(SourceError, match="zip bomb"):
+        list(read(found_in(tmp_path, bomb, Reading(), "x.json")))
+
+
+def test_another_encoding_is_read_where_it_is_named(tmp_path: Path) -> None:
+    text = "a;b\nÄ;ß\n"
+    for encoding in ("cp1252", "utf-16"):
+        source = found_in(tmp_path, text.encode(encoding), Reading(encoding=encoding))
+        assert [raw.value for raw in read(source)] == [{"a": "Ä", "b": "ß"}]
+    with pytest.raises(SourceError, match="no encoding"):
+        found_in(tmp_path, b"a", Reading(encoding="klingon"))
+
+
+def test_a_format_can_be_named_against_all_signs(tmp_path: Path) -> None:
+    named = Reading(format=Format.CSV, delimiter="|")
+    source = found_in(tmp_path, b'{"a"|b\n1|2\n', named, "x.ndjson")
+    assert [raw.value for raw in read(source)] == [{'{"a"': "1", "b": "2"}]
+
+
+def test_parquet_gives_python_values(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    duckdb.sql("SELECT 1 AS a, DATE '2026-01-02' AS b, NULL AS c").write_parquet(str(path))
+    (found,) = read(recognised(path, "", "x", "it"))
+    assert found.value == {"a": 1, "b": date(2026, 1, 2), "c": None}
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(SourceError, match="no sound Parquet"):
+        list(read(recognised(path, "", "x", "it")))

@@ -8,12 +8,15 @@ from typing import Any
 
 import duckdb
 import pytest
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, field_serializer
 
 from ingest.contract import Contract
 from ingest.errors import ContractError, TransformError
+from ingest.each import each_record
+from ingest.formats import Format
+from ingest.gate import judge
 from ingest.staging import Transform, stage
-from ingest.steps import Judged, Ready
+from ingest.steps import Limits, Ready, SourceFile, Step, Window
 
 
 class Record(BaseModel):
@@ -28,23 +31,32 @@ def as_is(records: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
 
 
 def staged(
-    folder: Path, lines: list[str], key: tuple[str, ...] = ("id",), transform: Transform = as_is
+    folder: Path,
+    lines: list[str],
+    key: tuple[str, ...] = ("id",),
+    transform: Transform = as_is,
+    record: type[BaseModel] = Record,
+    window: Window | None = None,
 ) -> Ready:
-    path = folder / "staged.ndjson"
+    path = folder / "source"
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    judged = Judged(path, len(lines), 0, "", None)
-    return stage(judged, Contract(Record, key, "things"), transform, folder)
+    source = SourceFile(path, Format.NDJSON, "the source", path.stat().st_size)
+    contract = Contract(record, key, "things", watermark="at")
+    step = Step(2, Limits(0.0), folder / "quarantine", "run-1")
+    judged = judge(source, contract, step, folder)
+    return stage(judged, contract, transform, folder, window)
 
 
 def rows(ready: Ready, columns: str = "*") -> list[tuple[Any, ...]]:
+    """What a sink finds, which opens the file anew."""
     with duckdb.connect() as connection:
-        return connection.execute(f"SELECT {columns} FROM '{ready.rows}'").fetchall()
+        connection.execute(f"ATTACH '{ready.staging}' AS staging (READ_ONLY)")
+        return connection.execute(f"SELECT {columns} FROM staging.rows").fetchall()
 
 
 def test_values_arrive_with_their_types(tmp_path: Path) -> None:
     line = (
-        '{"_position":1,"id":1,"the \\"price\\"":"1.10","at":"2024-05-01T02:00:00+02:00",'
-        '"tags":{"a":1}}'
+        '{"id":1,"the \\"price\\"":"1.10","at":"2024-05-01T02:00:00+02:00","tags":{"a":1}}'
     )
     at = datetime(2024, 5, 1, tzinfo=UTC)
     assert rows(staged(tmp_path, [line])) == [(1, Decimal("1.10"), at, {"a": 1})]
@@ -52,7 +64,7 @@ def test_values_arrive_with_their_types(tmp_path: Path) -> None:
 
 def test_the_last_of_equal_keys_wins(tmp_path: Path) -> None:
     lines = [
-        json.dumps({"_position": place, "id": place % 2, "tags": {"place": place}})
+        json.dumps({"id": place % 2, "tags": {"place": place}})
         for place in range(1, 6)
     ]
     ready = staged(tmp_path, lines)
@@ -61,7 +73,7 @@ def test_the_last_of_equal_keys_wins(tmp_path: Path) -> None:
 
 
 def test_without_a_key_every_record_is_a_row(tmp_path: Path) -> None:
-    ready = staged(tmp_path, ['{"_position":1,"id":1}', '{"_position":2,"id":1}'], key=())
+    ready = staged(tmp_path, ['{"id":1}', '{"id":1}'], key=())
     assert (ready.count, ready.duplicates) == (2, 0)
 
 
@@ -72,7 +84,7 @@ def test_no_record_gives_no_row(tmp_path: Path) -> None:
 def test_a_sum_stays_a_whole_number(tmp_path: Path) -> None:
     ready = staged(
         tmp_path,
-        ['{"_position":1,"id":1}'],
+        ['{"id":1}'],
         transform=lambda records: records.aggregate("id, sum(id) AS total", "id"),
     )
     assert rows(ready, "typeof(total)") == [("BIGINT",)]
@@ -91,11 +103,67 @@ def test_a_sum_stays_a_whole_number(tmp_path: Path) -> None:
 def test_a_transform_that_cannot_be_loaded_says_why(
     tmp_path: Path, projection: str, says: str
 ) -> None:
-    lines = ['{"_position":1,"id":1}', '{"_position":2,"id":2}']
+    lines = ['{"id":1}', '{"id":2}']
     with pytest.raises(TransformError, match=says):
         staged(tmp_path, lines, transform=lambda records: records.project(projection))
 
 
 def test_a_value_of_another_type_is_the_contracts_fault(tmp_path: Path) -> None:
+    class Odd(BaseModel):
+        id: int
+        at: AwareDatetime | None = None
+
+        @field_serializer("id")
+        def spelled(self, value: int) -> str:
+            return f"number {value}"
+
     with pytest.raises(ContractError, match="does not fit its column"):
-        staged(tmp_path, ['{"_position":1,"id":"one"}'])
+        staged(tmp_path, ['{"id":1}'], record=Odd)
+
+
+def test_a_transform_of_one_record_is_a_choice_that_is_told(tmp_path: Path) -> None:
+    @each_record
+    def doubled(record: dict[str, Any]) -> dict[str, Any] | None:
+        more = {"twice": record["id"] * 2, "at": record["at"]}
+        return {**record, **more} if record["id"] != 2 else None
+
+    lines = [json.dumps({"id": n, "the \"price\"": "1.10", "tags": {"a": n}}) for n in (1, 2, 3)]
+    ready = staged(tmp_path, lines, transform=doubled)
+    assert rows(ready, "id, twice, \"the \"\"price\"\"\", tags['a']") == [
+        (1, 2, Decimal("1.10"), 1),
+        (3, 6, Decimal("1.10"), 3),
+    ]
+    assert "one record at a time" in ready.way
+
+    @each_record
+    def broken(record: dict[str, Any]) -> dict[str, Any]:
+        return {"id": record["missing"]}
+
+    with pytest.raises(TransformError, match=r"KeyError: 'missing', on the record \{'id': 1"):
+        staged(tmp_path, lines, transform=broken)
+
+
+def test_a_transform_may_join_group_and_name_what_it_is_given(tmp_path: Path) -> None:
+    lines = [json.dumps({"id": n, "tags": {"a": n}}) for n in range(4)]
+    ready = staged(
+        tmp_path,
+        lines,
+        transform=lambda records: records.query(
+            "given", "SELECT id // 2 AS id, count(*) AS n FROM given GROUP BY ALL"
+        ),
+    )
+    assert sorted(rows(ready)) == [(0, 2), (1, 2)]
+
+
+def test_a_window_takes_what_is_in_it_and_what_has_no_date(tmp_path: Path) -> None:
+    lines = [json.dumps({"id": n, "at": f"2026-01-0{n}T12:00:00+02:00"}) for n in range(1, 6)]
+    lines.append('{"id": 9}')
+    window = Window("2026-01-02T10:00:00+00:00", "2026-01-04T10:00:00+00:00")
+    ready = staged(tmp_path, lines, window=window)
+    assert sorted(rows(ready, "id")) == [(2,), (3,), (9,)]
+    assert ready.watermark == "2026-01-03T10:00:00+00:00"
+
+
+def test_of_a_superseded_record_nothing_is_left_in_a_window(tmp_path: Path) -> None:
+    lines = ['{"id": 1, "at": "2026-01-05T00:00:00Z"}', '{"id": 1, "at": "2026-01-01T00:00:00Z"}']
+    assert staged(tmp_path, lines, window=Window("2026-01-03T00:00:00+00:00")).count == 0

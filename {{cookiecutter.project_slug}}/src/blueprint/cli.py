@@ -170,7 +170,7 @@ def run(
         from blueprint import manifest
 
         summary = here.run(manifest.load().first, parameters)
-        show.table(("what", "value"), list(summary.model_dump(mode="json").items()))
+        show.summary(summary)
         return
     from blueprint import status
 

@@ -1,4 +1,4 @@
-"""Is the environment the one that requirements.lock describes?"""
+"""Is the environment the one that the locks of this project describe?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 import sys
 import tomllib
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -17,7 +19,7 @@ MEND = "Mend it with: python3 bootstrap.py"
 
 
 def check() -> dict[str, str]:
-    """The versions that matter, after all of them were held against the lock.
+    """The versions that matter, after all of them were held against the locks.
 
     Returns:
         Package names to versions: Python, Prefect, Pydantic, DuckDB.
@@ -27,9 +29,9 @@ def check() -> dict[str, str]:
             one that the lock names.
     """
     python = ".".join(map(str, sys.version_info[:3]))
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    if python not in SpecifierSet(project["requires-python"]):
-        raise Problem(f"Python {python} is not {project['requires-python']}.\n{MEND}")
+    supported = settings()["project"]["requires-python"]
+    if python not in SpecifierSet(supported):
+        raise Problem(f"Python {python} is not {supported}.\n{MEND}")
     faults = []
     for pin in locked():
         name, wanted = pin.name, str(pin.specifier).removeprefix("==")
@@ -42,12 +44,32 @@ def check() -> dict[str, str]:
             faults.append(f"{name} is {found}, and the lock says {wanted}")
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
-        raise Problem(f"The environment is not what requirements.lock says:\n{listed}\n{MEND}")
+        raise Problem(f"The environment is not what its locks say:\n{listed}\n{MEND}")
     return {"Python": python, **{name: version(name) for name in ("prefect", "pydantic", "duckdb")}}
 
 
-def locked() -> list[Requirement]:
-    """The pins of requirements.lock that apply to this interpreter and platform."""
-    text = (ROOT / "requirements.lock").read_text("utf-8")
+def locked(root: Path = ROOT) -> list[Requirement]:
+    """The pins that apply to this interpreter and platform, those of the extras included.
+
+    Raises:
+        Problem: pyproject.toml names an extra that has no lock.
+    """
+    extras = settings(root).get("tool", {}).get("blueprint", {}).get("extras", [])
+    pins = _pins(root / "requirements.lock")
+    for extra in extras:
+        lock = root / f"requirements-{extra}.lock"
+        if not lock.is_file():
+            raise Problem(f"pyproject.toml names the extra {extra!r}, and there is no {lock.name}.")
+        pins += _pins(lock)
+    return pins
+
+
+def settings(root: Path = ROOT) -> dict[str, Any]:
+    """What pyproject.toml says."""
+    return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+
+
+def _pins(lock: Path) -> list[Requirement]:
+    text = lock.read_text("utf-8")
     pins = [Requirement(line) for line in re.findall(r"^([a-z0-9][^\\\n]*?)\s*\\?$", text, re.M)]
     return [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]

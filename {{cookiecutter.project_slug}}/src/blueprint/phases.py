@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,17 +124,13 @@ def _show_recent(recent: Sequence[FlowRun]) -> None:
         (
             run.name,
             run.state_name,
-            _clock(run.start_time),
+            show.clock(run.start_time),
             f"{run.total_run_time.total_seconds():.1f} s",
         )
         for run in recent
     ]
     show.heading("Recent runs")
     show.table(("run", "state", "began", "took"), rows)
-
-
-def _clock(moment: datetime | None) -> str | None:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment else None
 
 
 def _show_result(

@@ -15,12 +15,14 @@ from pydantic import ValidationError
 
 from blueprint import runs, show
 from blueprint.project import STATE, Problem
+from data_pipeline.config import ExtractConfig
 from data_pipeline.contract import CONTRACT
+from data_pipeline.extract import extract
 from ingest.cut import Cut, cut
 from ingest.errors import SourceError
 from ingest.formats import RawRecord
+from ingest.steps import SourceFile
 from ingest.summary import RunSummary
-from runtime.project import resolve
 from runtime.summary import read
 
 CUT_RECORDS = 100
@@ -77,13 +79,21 @@ def _cut(source: str | None, destination: Path) -> Cut:
     for again in (True, True, False):
         try:
             # Where the bad records of a source lie at its head, a few of them would be too many.
-            return cut(resolve(source), destination, CUT_RECORDS, keep=_fits_the_contract)
+            found = _fetched(source, destination)
+            return cut(found, destination, CUT_RECORDS, keep=_fits_the_contract)
         except SourceError as error:
             if not (error.transient and again):
                 raise
             show.doing(f"the source does not answer, trying again: {error}")
             time.sleep(2)
     raise AssertionError("the last try returns or raises")
+
+
+def _fetched(source: str, destination: Path) -> SourceFile:
+    """The source as extract.py brings it."""
+    folder = destination.with_name("fetched")
+    folder.mkdir(parents=True, exist_ok=True)
+    return extract(ExtractConfig(source_url=source), folder, lambda _: None)
 
 
 def _fits_the_contract(raw: RawRecord) -> bool:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
+
+from runtime.chart import bar
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
+
+    from ingest.summary import RunSummary
 
 # Where this is no terminal, a table's cells are not folded, so that a script can read them.
 console = Console(
@@ -40,3 +49,34 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     for row in rows:
         shown.add_row(*("-" if cell is None else str(cell) for cell in row))
     console.print(shown)
+
+
+def summary(one: RunSummary) -> None:
+    """What a run did: its facts, and why records were refused."""
+    table(("what", "value"), one.facts())
+    if one.reasons:
+        table(("refused because", "records"), one.most_refused())
+
+
+def runs(recent: Sequence[tuple[FlowRun, RunSummary | None]]) -> None:
+    """The last runs with their counts, and a bar of the rows that each has loaded."""
+    greatest = max((one.rows_loaded for _, one in recent if one), default=0)
+    plain = not console.encoding.lower().startswith("utf")
+    columns = ("run", "state", "began", "read", "refused", "loaded", "")
+    rows = [
+        (run.name, run.state_name, clock(run.start_time), *_counts(one, greatest, plain))
+        for run, one in recent
+    ]
+    table(columns, rows)
+
+
+def clock(moment: datetime | None) -> str | None:
+    """A moment in this machine's timezone."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment else None
+
+
+def _counts(one: RunSummary | None, greatest: int, plain: bool) -> tuple[str | None, ...]:
+    if one is None:
+        return None, None, None, ""
+    shown = bar(one.rows_loaded, greatest, 20, plain=plain)
+    return f"{one.rows_read:,}", f"{one.rows_rejected:,}", f"{one.rows_loaded:,}", shown

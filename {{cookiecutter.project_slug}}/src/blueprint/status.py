@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING, Any
 from blueprint import deploying, manifest, runs, services, show
 from blueprint.processes import SERVER, WORKER
 from blueprint.project import Problem, Project
-from runtime.summary import read
+from runtime.summary import read, read_all
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+    from ingest.summary import RunSummary
+
+_CHARTED = 10
+_Recent = list[tuple["FlowRun", "RunSummary | None"]]
 
 
 def show_status(project: Project) -> None:
@@ -32,15 +38,22 @@ def show_status(project: Project) -> None:
             facts.append((f"workers of {pool}", f"{names}{_started(WORKER.process())}"))
             if not workers:
                 wrong.append(f"No worker serves {pool!r}: start one with `blueprint up`.")
+        ran: dict[str, _Recent] = {}
         for one in plan.deployments:
-            wrong += _deployment(client, one, facts)
+            wrong += _deployment(client, one, facts, ran)
     show.table(("what", "state"), facts)
+    for name, recent in ran.items():
+        show.heading(f"The last runs of {name}")
+        show.runs(recent)
     if wrong:
         raise Problem("\n".join(wrong))
 
 
 def _deployment(
-    client: SyncPrefectClient, one: dict[str, Any], facts: list[tuple[str, str]]
+    client: SyncPrefectClient,
+    one: dict[str, Any],
+    facts: list[tuple[str, str]],
+    ran: dict[str, _Recent],
 ) -> list[str]:
     name = one["name"]
     try:
@@ -55,10 +68,10 @@ def _deployment(
     facts.append(
         (f"{name}: next run", f"{due.astimezone():%a %Y-%m-%d %H:%M %Z}" if due else "none")
     )
-    for run in runs.recent(client, held):
-        summary = read(client, run.id)
-        counts = f", {summary.rows_loaded} of {summary.rows_read} rows" if summary else ""
-        facts.append((f"{name}: {run.name}", f"{run.state_name}{counts}"))
+    recent = runs.recent(client, held, _CHARTED)
+    summaries = read_all(client, [run.id for run in recent])
+    if recent:
+        ran[name] = [(run, summaries.get(run.id)) for run in recent]
     return [f"{fault}. Deploy again: `blueprint deploy`." for fault in faults]
 
 
@@ -81,4 +94,4 @@ def trigger(project: Project, parameters: dict[str, Any], watch: bool) -> None:
         run = runs.completed(runs.wait(client, run, plan["work_pool"]["name"]))
         summary = read(client, run.id)
         if summary:
-            show.table(("what", "value"), list(summary.model_dump(mode="json").items()))
+            show.summary(summary)

@@ -18,21 +18,27 @@ MAX_REJECTED_SHARE = 0.05
 MAX_REJECTED_COUNT: int | None = None
 LIMITS = Limits(share=MAX_REJECTED_SHARE, count=MAX_REJECTED_COUNT)
 
+# A run shows the start of its first refused records in Prefect's UI. False leaves the records
+# out, where they hold personal data; which field was wrong, and why, is always shown.
+SHOW_REFUSED_RECORDS = True
+
 DEFAULT_BATCH_SIZE = 500
 DEFAULT_TARGET = "data/warehouse.duckdb"
 DEFAULT_QUARANTINE = "quarantine"
 
 # A path: not a URL, no scheme before a colon, save for a drive such as C:\.
 _PATH = r"[A-Za-z]:[\\/]|(?![A-Za-z][A-Za-z0-9+.\-]*:)(?!.*://)\S"
-_SOURCE = rf"^(https?://[^/\s]|file:/|{_PATH})"
+# An object: bucket or container, then a key; user, password and query have no place there.
+_OBJECT = r"(s3|gs|az)://[^/\s?#@:]+(/(?!\.{1,2}(/|$))[^/?#]+)+$"
+_SOURCE = rf"^(https?://[^/\s]|file:/|{_OBJECT}|{_PATH})"
 _PATH_ONLY = rf"^({_PATH})"
 
 
 def _check_source(value: str) -> str:
     if not re.match(_SOURCE, value):
         raise ValueError(
-            f"{value!r} is no source: write an http, https or file URL, or a path such as "
-            "data/orders.ndjson"
+            f"{value!r} is no source: write an http, https or file URL, an object's (s3://bucket/key, "
+            "gs://bucket/key, az://container/key), or a path such as data/orders.ndjson"
         )
     return value
 
@@ -47,7 +53,7 @@ SourceUrl = Annotated[
     str,
     AfterValidator(_check_source),
     Field(
-        description="Where the records are: an http, https or file URL, or a path.",
+        description="Where the records are: an http, https, s3, gs, az or file URL, or a path.",
         json_schema_extra={"pattern": _SOURCE},
     ),
 ]

@@ -15,6 +15,7 @@ from data_pipeline.config import (
     DEFAULT_QUARANTINE,
     DEFAULT_TARGET,
     LIMITS,
+    SHOW_REFUSED_RECORDS,
     BatchSize,
     ExtractConfig,
     QuarantinePath,
@@ -28,11 +29,12 @@ from data_pipeline.transform import transform
 from ingest.gate import judge
 from ingest.staging import stage
 from ingest.steps import Judged, Loaded, Ready, SourceFile, Step
-from ingest.summary import RunSummary, summarize
+from ingest.summary import RunSummary
+from runtime.progress import progress
 from runtime.project import resolve
+from runtime.report import reported
 from runtime.retries import is_transient
-from runtime.summary import publish
-from runtime.work import progress, run_id, work_folder
+from runtime.work import run_id, work_folder
 
 
 # The retries stand here and in no HTTP client, so that each is seen in the run.
@@ -45,7 +47,8 @@ from runtime.work import progress, run_id, work_folder
 )
 def extract_source(config: ExtractConfig, work: Path) -> SourceFile:
     """Bring the source to a local file."""
-    source = extract(config, work, progress())
+    with progress() as say:
+        source = extract(config, work, say)
     get_run_logger().info(f"Got {source.url}: {source.format}, {source.size / 1e6:,.2f} MB")
     return source
 
@@ -54,10 +57,12 @@ def extract_source(config: ExtractConfig, work: Path) -> SourceFile:
 def validate_records(source: SourceFile, step: Step, work: Path) -> Judged:
     """Judge each record by the contract; refused ones go to quarantine."""
     logger = get_run_logger()
-    judged = judge(source, CONTRACT, step, work, progress())
+    with progress() as say:
+        judged = judge(source, CONTRACT, step, work, say)
     logger.info(f"Judged {judged.read:,} records, accepted {judged.accepted:,}")
     if judged.rejected:
-        logger.warning(f"Refused {judged.rejected:,}: {judged.reasons}. See {judged.quarantine}")
+        reasons = judged.common_reasons()
+        logger.warning(f"Refused {judged.rejected:,}: {reasons}. See {judged.quarantine}")
     if not judged.read:
         logger.warning(f"{source.url} holds no record")
     return judged
@@ -74,7 +79,8 @@ def transform_records(judged: Judged, work: Path) -> Ready:
 @task(name="load", cache_policy=NO_CACHE)
 def load_rows(ready: Ready, target: Path, run: str) -> Loaded:
     """Bring the rows into the target in one transaction."""
-    return load(ready.rows, target, run, progress(at_once=True))
+    with progress(at_once=True) as say:
+        return load(ready.rows, target, run, say)
 
 
 @flow(
@@ -87,18 +93,16 @@ def data_pipeline(
     quarantine: QuarantinePath = DEFAULT_QUARANTINE,
 ) -> RunSummary:
     """Load the records of a source that keep the contract, each once."""
-    logger = get_run_logger()
     config = ExtractConfig(source_url=source_url, batch_size=batch_size)
     run, destination = run_id(), Path(resolve(target))
     step = Step(config.batch_size, LIMITS, Path(resolve(quarantine)), run)
 
-    with work_folder() as work:
-        source = extract_source(config, work)
-        judged = validate_records(source, step, work)
-        ready = transform_records(judged, work)
-        loaded = load_rows(ready, destination, run)
-
-    summary = summarize(run, CONTRACT, destination, source, judged, ready, loaded)
-    publish(summary)
-    logger.info(summary.sentence())
-    return summary
+    with (
+        reported(run, CONTRACT, destination, show_raw=SHOW_REFUSED_RECORDS) as report,
+        work_folder() as work,
+    ):
+        report.source = source = extract_source(config, work)
+        report.judged = judged = validate_records(source, step, work)
+        report.ready = ready = transform_records(judged, work)
+        report.loaded = load_rows(ready, destination, run)
+    return report.summary

@@ -1,17 +1,19 @@
 """Cut a small file from the beginning of a source, its records untouched."""
 
+from __future__ import annotations
+
 import csv
-import io
 import itertools
-import json
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
+
+from ingest.duck import literal
 from ingest.formats import Format, RawRecord
-from ingest.readers import read
-from ingest.sources import fetch
+from ingest.opening import opened
+from ingest.readers import CsvBlocks, read
 from ingest.steps import SourceFile
 
 
@@ -24,52 +26,59 @@ class Cut:
 
 
 def cut(
-    source: str,
+    source: SourceFile,
     destination: Path,
     records: int,
     keep: Callable[[RawRecord], bool] = lambda _: True,
 ) -> Cut:
     """Write the first `records` records of `source` that `keep` wants next to `destination`.
 
-    The name is that of `destination` with the suffix of the format. What is written is as it
-    was: unless `keep` passes over them, records that the contract refuses are refused again.
-    `source` is a URL or an absolute path. Raises SourceError.
+    The name is that of `destination` with the suffix of the format; what was packed is not.
+    What is written is as it was: unless `keep` passes over them, records that the contract
+    refuses are refused again. Raises SourceError.
     """
-    with tempfile.TemporaryDirectory(prefix="cut-") as folder:
-        found = fetch(source, Path(folder))
-        path = destination.with_suffix(f".{found.format}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        wanted = filter(keep, read(found.path, found.format, found.url))
-        first = list(itertools.islice(wanted, records))
-        if found.format is Format.NDJSON:
-            lines = [(raw.line or b"").rstrip(b"\r\n") + b"\n" for raw in first]
-            path.write_bytes(b"".join(lines))
-        elif found.format is Format.JSON:
-            values = [raw.value for raw in first]
-            path.write_text(json.dumps(values, ensure_ascii=False, indent=1), encoding="utf-8")
-        else:
-            _copy_rows(found, {raw.position for raw in first}, path)
-        return Cut(path, len(first))
+    path = destination.with_suffix(f".{source.format}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first = list(itertools.islice(filter(keep, read(source)), records))
+    if source.format is Format.PARQUET:
+        _copy_rows(source, [raw.position - 1 for raw in first], path)
+    elif source.format is Format.CSV:
+        _write_rows(source, first, path)
+    else:
+        lines = [(raw.line or b"").rstrip(b"\r\n") for raw in first]
+        text = b"".join(line + b"\n" for line in lines)
+        if source.format is Format.JSON:
+            text = _as_array(lines, source.records_key)
+        if source.encoding != "utf-8":
+            text = text.decode("utf-8").encode(source.encoding)
+        path.write_bytes(text)
+    return Cut(path, len(first))
 
 
-def _copy_rows(found: SourceFile, positions: set[int], path: Path) -> None:
-    """Copy the header and the rows that end at these lines, so that quotes stay as they are."""
-    pending: list[str] = []
-    last = max(positions, default=0)
+def _as_array(lines: list[bytes], records_key: str | None) -> bytes:
+    text = b"[" + b",\n".join(lines) + b"]\n"
+    for key in reversed((records_key or "").split(".")) if records_key else ():
+        text = b'{"%b": %b}' % (key.encode(), text)
+    return text
 
-    def lines(text: io.TextIOBase) -> Iterator[str]:
-        for line in text:
-            pending.append(line)
-            yield line
 
-    with (
-        found.path.open(encoding="utf-8-sig", newline="") as text,
-        path.open("w", encoding="utf-8", newline="") as out,
-    ):
-        rows = csv.reader(lines(text), strict=True)
-        for number, _ in enumerate(rows):
-            if number == 0 or rows.line_num in positions:
-                out.writelines(pending)
-            pending.clear()
-            if rows.line_num >= last:
-                break
+def _write_rows(source: SourceFile, rows: list[RawRecord], path: Path) -> None:
+    with opened(source) as stream:
+        header = CsvBlocks(stream, source, 1).header
+    with path.open("w", encoding=source.encoding, newline="") as out:
+        writer = csv.writer(out, delimiter=source.delimiter, lineterminator="\n")
+        writer.writerow(header)
+        for raw in rows:
+            # A row of another length than the header is kept as its cells.
+            cells = raw.value if raw.fault else [raw.value.get(name, "") for name in header]
+            writer.writerow(cells)
+
+
+def _copy_rows(source: SourceFile, places: list[int], path: Path) -> None:
+    table = f"read_parquet({literal(str(source.path))}, file_row_number = true)"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT * EXCLUDE (file_row_number) FROM {table} WHERE file_row_number IN "
+            f"(SELECT unnest(?::BIGINT[]))) TO {literal(str(path))} (FORMAT parquet)",
+            [places],
+        )

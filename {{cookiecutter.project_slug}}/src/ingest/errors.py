@@ -25,7 +25,12 @@ class ContractError(PipelineError):
 
 
 class TooManyRejected(PipelineError):
-    """More records were refused than the limits allow; nothing was loaded."""
+    """More records were refused than the limits allow; nothing was loaded.
+
+    `judged` holds what had been counted until then (an ingest.steps.Judged).
+    """
+
+    judged: object = None
 
 
 class TransformError(PipelineError):

@@ -10,7 +10,10 @@ from typing import IO, Self
 
 from ingest.errors import TargetError, TooManyRejected
 from ingest.formats import RawRecord
+from ingest.steps import Refused
 
+_SHOWN = 5  # refused records that a run's artifact shows
+_SHOWN_RAW = 200  # characters of each
 _MARK = re.compile(r"\b\d+\b")
 
 
@@ -27,18 +30,20 @@ class Quarantine:
         self.path = folder / f"{stamp}-{run_id}.ndjson"
         self.count = 0
         self.reasons: Counter[str] = Counter()
+        self.first: tuple[Refused, ...] = ()
         self._run_id = run_id
         self._partial = folder / f".{self.path.name}.partial"
         self._file: IO[bytes] | None = None
 
     def refuse(self, raw: RawRecord, field: str | None, reason: str) -> None:
         """Keep one record. `field` is the dotted path of the faulty field, if it is one."""
+        text = raw.text()
         entry = {
             "run_id": self._run_id,
             "position": raw.position,
             "field": field,
             "reason": reason,
-            "raw": raw.text(),
+            "raw": text,
         }
         try:
             line = json.dumps(entry, ensure_ascii=False).encode()
@@ -49,9 +54,13 @@ class Quarantine:
         except OSError as error:
             raise TargetError(f"Cannot write the quarantine file {self.path}: {error}.") from error
         self.count += 1
+        if len(self.first) < _SHOWN:
+            self.first += (Refused(raw.position, field, reason, text[:_SHOWN_RAW]),)
         # Places in a list or a line differ from record to record; what is counted does not.
         kind = f"{_MARK.sub('*', field)}: {reason}" if field else ":".join(reason.split(":")[:2])
         self.reasons[kind] += 1
+        if len(self.first) < 5:
+            self.first += (Refused(raw.position, field, reason, entry["raw"][:1000]),)
 
     def common_reasons(self, most: int = 3) -> str:
         """The most frequent reasons in words, for a log line or an error."""

@@ -1,33 +1,69 @@
-"""Read a file record by record, with one reader for each format."""
+"""Read a source record by record, as Python values: what Pydantic is given.
 
-import codecs
-import csv
+
+JSON is parsed as `json.loads` does it: integers of any size are exact, other numbers are
+doubles, of a key that comes twice the last counts; NaN and Infinity, which it would take, are
+no JSON and refused. A CSV's cells are strings, an empty one is left out. Parquet's values are
+what DuckDB makes of them in Python: int, float, Decimal, str, bytes, date, datetime, dict, list.
+"""
+
+from __future__ import annotations
+
 import io
 import json
 from collections.abc import Iterator
-from decimal import Decimal
-from pathlib import Path
 from typing import Any, NoReturn
 
-import ijson
+import duckdb
 
+from ingest.blocks import Block, blocks
+from ingest.cells import CsvBlocks, csv_rows
+from ingest.duck import literal
 from ingest.errors import SourceError
-from ingest.formats import MAX_RECORD, Format, RawRecord
+from ingest.formats import Format, RawRecord
+from ingest.opening import opened
+from ingest.steps import SourceFile
+
+_AT_ONCE = 10_000
 
 
-def read(path: Path, fmt: Format, shown: str) -> Iterator[RawRecord]:
-    """Yield the records of a file one by one, in its order.
+def read(source: SourceFile) -> Iterator[RawRecord]:
+    """Yield the records of a source one by one, in its order.
 
     What spoils one record is yielded as its `fault`; what spoils the rest of the file
     raises SourceError.
     """
-    with path.open("rb") as file:
-        if fmt is Format.NDJSON:
-            yield from _read_ndjson(file)
-        elif fmt is Format.JSON:
-            yield from _read_json(file, shown)
-        else:
-            yield from _read_csv(file, shown)
+    if source.format is Format.PARQUET:
+        yield from _read_parquet(source)
+        return
+    with opened(source) as stream:
+        if source.format is Format.CSV:
+            cut = CsvBlocks(stream, source, _AT_ONCE)
+            position = 0
+            for block in cut:
+                for raw in csv_records(block, source, cut.header):
+                    position += 1
+                    yield RawRecord(position, raw.value, None, raw.fault)
+            return
+        for block in blocks(stream, source, _AT_ONCE):
+            yield from json_records(block)
+
+
+def json_records(block: Block) -> Iterator[RawRecord]:
+    """The records of a block of JSON, spoiled ones in their places."""
+    spoiled = {raw.position: raw for raw in block.spoiled}
+    for position, line in enumerate(block.text.split("\n"), block.first or 1):
+        if position in spoiled:
+            yield spoiled[position]
+        elif line.strip(" \t\r"):
+            yield parse_line(position, line)
+
+
+def csv_records(block: Block, source: SourceFile, header: list[str]) -> Iterator[RawRecord]:
+    """The records of a block of CSV, their positions counted within it."""
+    if block.records is not None:
+        return iter(block.records)
+    return csv_rows(io.StringIO(block.text, newline=""), source, header)
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -37,32 +73,16 @@ def _no_constant(name: str) -> NoReturn:
 _DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
-def _read_ndjson(file: io.BufferedReader) -> Iterator[RawRecord]:
-    position = 0
-    while line := file.readline(MAX_RECORD + 1):
-        position += 1
-        if position == 1:
-            line = line.removeprefix(codecs.BOM_UTF8)
-        if len(line) > MAX_RECORD and not line.endswith(b"\n"):
-            while (rest := file.readline(MAX_RECORD)) and not rest.endswith(b"\n"):
-                pass
-            fault = f"the line is longer than {MAX_RECORD // 2**20} MiB; its start is kept"
-            yield RawRecord(position, None, line[:1000], fault)
-        elif line.strip():
-            yield _parse_line(position, line)
-
-
-def _parse_line(position: int, line: bytes) -> RawRecord:
+def parse_line(position: int, line: str) -> RawRecord:
+    """One line of JSON as a record."""
+    kept = line.encode("utf-8", "surrogatepass")
     try:
-        value = _DECODER.decode(line.decode("utf-8").strip())
-    except UnicodeDecodeError as error:
-        fault = f"the line is not UTF-8: byte {error.start + 1} is {line[error.start]:#04x}"
-        return RawRecord(position, None, line, fault)
+        value = _DECODER.decode(line.strip(" \t\r"))
     except RecursionError:
-        return RawRecord(position, None, line, "the line is nested too deeply")
+        return RawRecord(position, None, kept, "the line is nested too deeply")
     except ValueError as error:
-        return RawRecord(position, None, line, f"the line is not JSON: {error}")
-    return RawRecord(position, value, line, _object_fault(value))
+        return RawRecord(position, None, kept, f"the line is not JSON: {error}")
+    return RawRecord(position, value, kept, _object_fault(value))
 
 
 def _object_fault(value: Any) -> str | None:
@@ -71,68 +91,26 @@ def _object_fault(value: Any) -> str | None:
     return f"a record must be an object, this is {json.dumps(value)[:40]}"
 
 
-def _read_json(file: io.BufferedReader, shown: str) -> Iterator[RawRecord]:
-    if file.peek(3).startswith(codecs.BOM_UTF8):
-        file.read(3)
-    position = 0
+def _read_parquet(source: SourceFile) -> Iterator[RawRecord]:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        found = open_parquet(connection, source)
+        names = [column[0] for column in found.description or ()]
+        position = 0
+        while rows := found.fetchmany(_AT_ONCE):
+            for values in rows:
+                position += 1
+                yield RawRecord(position, dict(zip(names, values, strict=True)))
+
+
+def open_parquet(
+    connection: duckdb.DuckDBPyConnection, source: SourceFile, what: str = ""
+) -> duckdb.DuckDBPyConnection:
+    """All rows of a Parquet file, or what DESCRIBE says of it. Raises SourceError."""
     try:
-        for value in ijson.items(file, "item"):
-            position += 1
-            value = _with_floats(value)
-            yield RawRecord(position, value, None, _object_fault(value))
-    except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else "it ends too early"
+        return connection.execute(f"{what} FROM read_parquet({literal(str(source.path))})")
+    except duckdb.Error as error:
         raise SourceError(
-            f"{shown} is not a whole JSON array in UTF-8: after record {position}: {reason}. "
-            "Get the file again; if it is the same, its producer must mend it."
+            f"{source.url} is no sound Parquet file: {str(error).splitlines()[0]}. Get it again; "
+            "if it is the same, its producer must mend it."
         ) from error
-
-
-def _with_floats(value: Any) -> Any:
-    """Turn ijson's Decimal into the float that `json.loads` would have given."""
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, dict):
-        return {key: _with_floats(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_with_floats(item) for item in value]
-    return value
-
-
-def _read_csv(file: io.BufferedReader, shown: str) -> Iterator[RawRecord]:
-    csv.field_size_limit(MAX_RECORD)
-    with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-        rows = csv.reader(text, strict=True)
-        try:
-            header = csv_header(next(rows, []), shown)
-            for cells in rows:
-                if not cells:
-                    continue
-                if len(cells) != len(header):
-                    fault = f"the row has {len(cells)} fields, the header {len(header)}"
-                    yield RawRecord(rows.line_num, cells, None, fault)
-                    continue
-                value = {name: cell for name, cell in zip(header, cells, strict=True) if cell}
-                yield RawRecord(rows.line_num, value)
-        except csv.Error as error:
-            raise SourceError(
-                f"{shown} is not sound CSV at line {rows.line_num}: {error}. An unclosed quote "
-                "swallows all that follows it: mend that line."
-            ) from error
-        except UnicodeDecodeError as error:
-            raise SourceError(
-                f"{shown} is not UTF-8 after line {rows.line_num}: {error.reason} "
-                f"({error.object[error.start]:#04x}). Save it as UTF-8."
-            ) from error
-
-
-def csv_header(cells: list[str], shown: str) -> list[str]:
-    """Check a CSV's header row: present, every column named, no name twice."""
-    if not cells:
-        raise SourceError(f"{shown} has no header row: its first line must name the columns.")
-    if any(not cell.strip() for cell in cells):
-        raise SourceError(f"The header of {shown} has a column without a name: {cells}.")
-    twice = sorted({cell for cell in cells if cells.count(cell) > 1})
-    if twice:
-        raise SourceError(f"The header of {shown} names a column twice: {', '.join(twice)}.")
-    return cells

@@ -22,7 +22,7 @@ from ingest.duck import quote
 from ingest.errors import ContractError
 
 # Names that the engine writes itself.
-RESERVED = ("_position", "_run_id", "_loaded_at")
+RESERVED = ("_position", "_raw", "_run_id", "_loaded_at")
 _SCALARS: dict[Any, str] = {
     str: "VARCHAR",
     bool: "BOOLEAN",

@@ -1,74 +1,155 @@
-"""From judged records to the rows to load: typed, without superseded ones, transformed."""
+"""From judged records to the rows to load: without superseded ones, and transformed."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from ingest.contract import Contract
 from ingest.duck import columns, connect, count, literal, quote
+from ingest.each import is_each, run_each
 from ingest.errors import ContractError, TransformError
-from ingest.formats import MAX_RECORD
 from ingest.schema import RESERVED, columns_of
-from ingest.steps import Judged, Ready
+from ingest.steps import Judged, Ready, Window
 
-Transform = Callable[["duckdb.DuckDBPyRelation"], "duckdb.DuckDBPyRelation"]
+Transform = Callable[[Any], Any]
 _HERE = "src/data_pipeline/transform.py"
+# A transform of only these is as cheap to run twice as its result is to keep.
+_CHEAP = {"PROJECTION", "FILTER", "READ_PARQUET", "HASH_JOIN", "EMPTY_RESULT", "DUMMY_SCAN"}
 
 
-def stage(judged: Judged, contract: Contract, transform: Transform, work: Path) -> Ready:
-    """Type the judged records, keep the last of equal keys, transform, and write Parquet.
+def stage(
+    judged: Judged,
+    contract: Contract,
+    transform: Transform,
+    work: Path,
+    window: Window | None = None,
+) -> Ready:
+    """Keep the last of equal keys and what is in the window, and transform that.
 
-    Raises ContractError where a value does not fit its column, TransformError where the
-    transform fails or its result lacks a sound key.
+    Raises TransformError where the transform fails or its result lacks a sound key,
+    ContractError where the contract names no field for the window.
     """
-    with connect(work / "staging.duckdb", work) as connection:
-        _read_typed(connection, judged, contract)
-        superseded = _drop_superseded(connection, contract)
-        records = connection.sql("SELECT * EXCLUDE (_position) FROM staged ORDER BY _position")
+    with connect(judged.staging, work) as connection:
+        superseded = _find_superseded(connection, contract)
+        _make_records(connection, contract, window or Window())
+        made = _transform(connection, contract, transform, work)
+    if made == "view" and not _can_be_read(judged.staging):
+        with connect(judged.staging, work) as connection:
+            connection.execute("DROP VIEW transformed")
+            _transform(connection, contract, transform, work, keep=True)
+    with connect(judged.staging, work) as connection:
+        names = _check_names(connection, contract)
+        connection.execute(f"CREATE OR REPLACE VIEW rows AS SELECT {names} FROM transformed")
         try:
-            transform(records).create("transformed")
+            _check_key(connection, contract)
+            rows = count(connection, "rows")
         except duckdb.Error as error:
             raise TransformError(f"{_HERE} failed: {error}") from error
-        names = _check_names(connection, contract)
-        _check_key(connection, contract)
-        rows = work / "rows.parquet"
-        connection.execute(
-            f"COPY (SELECT {names} FROM transformed) TO {literal(str(rows))} (FORMAT parquet)"
-        )
-        return Ready(rows, count(connection, "transformed"), superseded)
+        mark = _watermark(connection, contract)
+    slow = "one record at a time, in Python" if is_each(transform) else ""
+    return Ready(judged.staging, rows, superseded, judged.read, mark, slow)
 
 
-def _read_typed(connection: duckdb.DuckDBPyConnection, judged: Judged, contract: Contract) -> None:
-    typed = {"_position": "BIGINT", **columns_of(contract.record)}
-    shape = ", ".join(f"{literal(name)}: {literal(kind)}" for name, kind in typed.items())
-    try:
-        # Dumped text may be longer than what was read: escapes, defaults, computed fields.
-        connection.execute(
-            f"CREATE TABLE staged AS FROM read_json({literal(str(judged.staged))}, "
-            f"format = 'newline_delimited', maximum_object_size = {4 * MAX_RECORD}, "
-            "columns = {" + shape + "})"
-        )
-    except duckdb.Error as error:
-        raise ContractError(
-            "A value that src/data_pipeline/contract.py accepted does not fit its column: "
-            f"{error}. Does a serializer there change a field's type?"
-        ) from error
-
-
-def _drop_superseded(connection: duckdb.DuckDBPyConnection, contract: Contract) -> int:
-    """Delete all but the last of the records with equal keys; returns how many."""
+def _find_superseded(connection: duckdb.DuckDBPyConnection, contract: Contract) -> int:
+    """Note all but the last of the records with equal keys; returns how many."""
+    connection.execute("CREATE OR REPLACE TABLE superseded (_position BIGINT)")
     staged = {name.lower() for name in columns_of(contract.record)}
     if not contract.key or not {name.lower() for name in contract.key} <= staged:
         return 0  # no key, or one that the transform makes: checked after it
-    before = count(connection, "staged")
+    key = columns(contract.key)
     connection.execute(
-        "DELETE FROM staged WHERE _position NOT IN "
-        f"(SELECT max(_position) FROM staged GROUP BY {columns(contract.key)})"
+        f"CREATE TEMP TABLE doubled AS SELECT {key}, max(_position) AS _position FROM accepted "
+        f"GROUP BY {key} HAVING count(*) > 1"
     )
-    return before - count(connection, "staged")
+    if count(connection, "doubled"):
+        same = " AND ".join(f"a.{quote(n)} IS NOT DISTINCT FROM d.{quote(n)}" for n in contract.key)
+        connection.execute(
+            "INSERT INTO superseded SELECT a._position FROM accepted AS a JOIN doubled AS d "
+            f"ON {same} WHERE a._position < d._position"
+        )
+    return count(connection, "superseded")
+
+
+def _make_records(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, window: Window
+) -> None:
+    """The view of what the transform is given."""
+    conditions = []
+    if count(connection, "superseded"):
+        conditions.append("_position NOT IN (SELECT _position FROM superseded)")
+    if window.since is not None or window.until is not None:
+        name = _watermark_name(contract)
+        for bound, sign in ((window.since, ">="), (window.until, "<")):
+            if bound is not None:
+                condition = f"{quote(name)} {sign} {literal(bound)}::{columns_of(contract.record)[name]}"
+                conditions.append(f"({quote(name)} IS NULL OR {condition})")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    connection.execute(
+        f"CREATE OR REPLACE VIEW records AS SELECT * EXCLUDE (_position) FROM accepted{where}"
+    )
+
+
+def _watermark_name(contract: Contract) -> str:
+    if contract.watermark in columns_of(contract.record):
+        return str(contract.watermark)
+    raise ContractError(
+        "An incremental run and a backfill need a field by which records are newer or older. Name "
+        "it in src/data_pipeline/contract.py: Contract(..., watermark='updated_at')."
+    )
+
+
+def _transform(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    transform: Transform,
+    work: Path,
+    keep: bool = False,
+) -> str:
+    """Make `transformed`: a view where that costs nothing, else a table. Says which."""
+    records = connection.table("records")
+    try:
+        if is_each(transform):
+            types = columns_of(contract.record)
+            made = run_each(connection, transform, records, types, work / "each.ndjson")
+        else:
+            made = transform(records)
+        if not isinstance(made, duckdb.DuckDBPyRelation):
+            raise TransformError(f"{_HERE} returned {made!r:.80}; it must return a relation.")
+        if not keep and not is_each(transform):
+            made.create_view("transformed")
+            if _is_cheap(connection):
+                return "view"
+            connection.execute("DROP VIEW transformed")
+        made.create("transformed")
+    except duckdb.Error as error:
+        raise TransformError(f"{_HERE} failed: {error}") from error
+    return "table"
+
+
+def _is_cheap(connection: duckdb.DuckDBPyConnection) -> bool:
+    plan = connection.execute("EXPLAIN (FORMAT json) FROM transformed").fetchall()[0][1]
+
+    def names(node: dict[str, Any]) -> set[str]:
+        found = {str(node["name"]).strip()}
+        return found.union(*(names(child) for child in node["children"]))
+
+    return set().union(*(names(node) for node in json.loads(plan))) <= _CHEAP | {"SEQ_SCAN"}
+
+
+def _can_be_read(staging: Path) -> bool:
+    """Whether the view means something without the connection in which it was made."""
+    with duckdb.connect() as other:
+        other.execute(f"ATTACH {literal(str(staging))} AS staging (READ_ONLY)")
+        try:
+            other.execute("DESCRIBE staging.transformed").fetchall()
+        except duckdb.Error:
+            return False
+    return True
 
 
 def _check_names(connection: duckdb.DuckDBPyConnection, contract: Contract) -> str:
@@ -85,7 +166,7 @@ def _check_names(connection: duckdb.DuckDBPyConnection, contract: Contract) -> s
             f"{_HERE} returns no column {missing[0]!r}, which is in KEY of "
             f"src/data_pipeline/contract.py. It returns: {', '.join(sorted(names))}."
         )
-    # Parquet has no 128-bit integer (what sum() gives) and would make it a float.
+    # sum() gives a 128-bit integer, which few targets have.
     return ", ".join(
         f"{quote(row[0])}::BIGINT AS {quote(row[0])}" if row[1] == "HUGEINT" else quote(row[0])
         for row in described
@@ -93,19 +174,18 @@ def _check_names(connection: duckdb.DuckDBPyConnection, contract: Contract) -> s
 
 
 def _check_key(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:
-    if not contract.key:
+    if not contract.key or _same_keys(connection, contract.key):
         return
     shown = ", ".join(contract.key)
     absent = " OR ".join(f"{quote(name)} IS NULL" for name in contract.key)
-    nulls = count(connection, f"transformed WHERE {absent}")
-    if nulls:
+    if nulls := count(connection, f"rows WHERE {absent}"):
         raise TransformError(
             f"{nulls:,} rows have no {shown}, which is KEY in src/data_pipeline/contract.py. Make "
             "the field required there, or choose another KEY."
         )
     key = columns(contract.key)
     double = connection.execute(
-        f"SELECT {key}, count(*) FROM transformed GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
+        f"SELECT {key}, count(*) FROM rows GROUP BY {key} HAVING count(*) > 1 LIMIT 1"
     ).fetchall()
     if double:
         *values, times = double[0]
@@ -113,3 +193,29 @@ def _check_key(connection: duckdb.DuckDBPyConnection, contract: Contract) -> Non
             f"{_HERE} returns {times} rows with the same {shown}: {values}. One row for "
             "each key is loaded: group by it, or change KEY in src/data_pipeline/contract.py."
         )
+
+
+def _same_keys(connection: duckdb.DuckDBPyConnection, key: tuple[str, ...]) -> bool:
+    """Whether the rows have the very keys of the records, each of which is there once.
+
+    Sums of 64-bit hashes need no memory, where looking for doubles needs a table of all keys.
+    """
+    held = {str(row[0]).lower() for row in connection.execute("DESCRIBE records").fetchall()}
+    if not {name.lower() for name in key} <= held:
+        return False
+    names = columns(key)
+    whole = " AND ".join(f"{quote(name)} IS NOT NULL" for name in key)
+    facts = f"count(*), count(*) FILTER ({whole}), sum(hash({names})), bit_xor(hash(1, {names}))"
+    found = [
+        connection.execute(f"SELECT {facts} FROM {relation}").fetchall()[0]
+        for relation in ("records", "rows")
+    ]
+    return found[0] == found[1] and found[1][0] == found[1][1]
+
+
+def _watermark(connection: duckdb.DuckDBPyConnection, contract: Contract) -> str | None:
+    if contract.watermark is None:
+        return None
+    name = quote(_watermark_name(contract))
+    found = connection.execute(f"SELECT max({name}) FROM records").fetchall()[0][0]
+    return None if found is None else found.isoformat() if hasattr(found, "isoformat") else str(found)

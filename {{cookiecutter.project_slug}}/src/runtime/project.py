@@ -4,7 +4,7 @@ from pathlib import Path
 
 # The project is installed as editable, so this file lies in its folder.
 ROOT: Path = Path(__file__).resolve().parents[2]
-_URLS = ("http://", "https://", "file:")
+_URLS = ("http://", "https://", "file:", "s3://", "gs://", "az://")
 
 
 def resolve(location: str) -> str:

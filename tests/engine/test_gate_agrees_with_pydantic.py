@@ -1,0 +1,355 @@
+"""Whatever the contract and however hostile the records: the gate's verdicts are Pydantic's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import tempfile
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ingest.contract import Contract
+from ingest.formats import Compression, Format
+from ingest.gate import judge, lanes, parquet_lane
+from ingest.gate.compiling import Unknown
+from ingest.na import NA_IS_NULL
+from ingest.steps import Limits, SourceFile, Step
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    create_model,
+)
+
+
+class Colour(Enum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class Inner(BaseModel):
+    a: int
+    b: str | None = None
+
+
+class Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    a: Annotated[int, Field(ge=-3, le=250)]
+    d: Decimal = Field(decimal_places=2, max_digits=8, ge=0)
+
+
+SCALARS: list[Any] = [
+    int,
+    Annotated[int, Field(ge=0)],
+    Annotated[int, Field(gt=-7, lt=1234)],
+    Annotated[int, Field(le=-1)],
+    float,
+    Annotated[float, Field(ge=0, lt=100.5)],
+    Annotated[float, Field(allow_inf_nan=False)],
+    bool,
+    str,
+    Annotated[str, Field(min_length=1)],
+    Annotated[str, Field(min_length=2, max_length=3)],
+    Annotated[str, Field(pattern=r"^[A-Z]{2}$")],
+    Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")],
+    Annotated[str, Field(pattern=r"\d+-(?:x|y)?", max_length=8)],
+    Annotated[str, Field(pattern=r"^\w*.$")],
+    date,
+    datetime,
+    AwareDatetime,
+    NaiveDatetime,
+    UUID,
+    Annotated[Decimal, Field(decimal_places=2)],
+    Annotated[Decimal, Field(decimal_places=2, max_digits=5, gt=0)],
+    Annotated[Decimal, Field(decimal_places=0, ge=Decimal(-5))],
+    Annotated[Decimal, Field(decimal_places=10, le=Decimal("1.5"))],
+    Literal["a", "b c", "é"],
+    Literal["a", None],
+    Literal[1, 2, True],
+    Colour,
+    int | str,
+    float | bool,
+    Any,
+]
+HINTS: list[Any] = [
+    *SCALARS,
+    *(hint | None for hint in SCALARS if hint is not Any),
+    Inner,
+    Inner | None,
+    Closed,
+    list[int],
+    list[str | None],
+    list[Inner],
+    list[Closed] | None,
+    Annotated[list[float], Field(min_length=1, max_length=2)],
+    list[list[Annotated[str, Field(max_length=2)]]],
+    dict[str, int],
+    dict[str, str | None],
+]
+CELLS = [hint for hint in SCALARS]
+WITH_NA = [
+    Annotated[hint | None, NA_IS_NULL] for hint in (int, float, bool, date, AwareDatetime)
+]
+NAMES = ["a", "b", "A b", "é", "id", "line", "number", "r", 'q"uote', "x'y", "back\\slash"]
+
+
+@st.composite
+def contracts(draw: st.DrawFn, hints: list[Any], defaults: bool = True) -> type[BaseModel]:
+    """A record model of some fields, some of them optional."""
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique_by=str.lower))
+    fields: dict[str, Any] = {}
+    for place, name in enumerate(names):
+        hint = draw(st.sampled_from(hints))
+        default = draw(st.sampled_from([..., ..., None, 7])) if defaults else ...
+        fields[f"f{place}"] = (hint, Field(default, alias=name))
+    extra = draw(st.sampled_from(["ignore", "ignore", "forbid"]))
+    return create_model("Record", __config__=ConfigDict(extra=extra), **fields)
+
+
+HOSTILE_TEXTS = [
+    "",
+    " ",
+    "0",
+    "-0",
+    "007",
+    "1",
+    " 1",
+    "1 ",
+    "+1",
+    "1_000",
+    "1.0",
+    "1.50",
+    "1e3",
+    "12.345",
+    "0.1",
+    "-5.5",
+    "NaN",
+    "Infinity",
+    "-inf",
+    "NA",
+    "null",
+    "true",
+    "True",
+    "yes",
+    "on",
+    "f",
+    "AB",
+    "ab",
+    "ÄÖ",
+    "AB\n",
+    "a@b.c",
+    "a@b.c\u000b",
+    "é@b.c",
+    "1-x",
+    "\u0663-x",
+    "9223372036854775807",
+    "9223372036854775808",
+    "2024-02-29",
+    "2023-02-29",
+    "2024-02-30",
+    "2024-13-01",
+    "0000-01-01",
+    "1700000000",
+    "2024-01-31T10:00:00",
+    "2024-01-31 10:00:00.123456",
+    "2024-01-31T10:00:00Z",
+    "2024-01-31t10:00:00z",
+    "2024-01-31T10:00:00.1234567Z",
+    "2024-01-31T10:00:00+05:30",
+    "2024-01-31T23:59:60Z",
+    "2024-01-31T10:00Z",
+    "2024-01-31T10:00:00+15:59",
+    "2024-01-31T10:00:00-23:59",
+    "1000-01-01T00:00:00+13:59",
+    "2999-12-31T23:59:59-13:59",
+    "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+    "6BA7B8109DAD11D180B400C04FD430C8",
+    "{6ba7b810-9dad-11d1-80b4-00c04fd430c8}",
+    "red",
+    "RED",
+    "b c",
+    "é",
+    "e\u0301",
+    "🤦🏼‍♂️",
+    'q"u',
+    "back\\",
+    "tab\t",
+    "line\nbreak",
+    "\u2028",
+    "\x00",
+    "\x7f",
+    "a'b",
+    "a,b",
+    "{}",
+    "[]",
+    "{{",
+]
+TEXTS = st.one_of(st.sampled_from(HOSTILE_TEXTS), st.text(max_size=6))
+NUMBERS = st.one_of(
+    st.sampled_from([0, 1, -1, 2, 250, 251, 1234, 2**53 + 1, 10**17, 10**18, 2**63, 10**30]),
+    st.integers(-2000, 2000),
+    st.sampled_from(
+        [0.0, -0.0, 1.0, 0.1, 19.99, 1.005, 999.99, 1e-7, 1e22, 1e300, 123456789012.34, 0.30000000000000004]
+    ),
+    st.decimals(-(10**6), 10**6, places=2).map(float),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
+VALUES = st.recursive(
+    st.one_of(TEXTS, NUMBERS, st.booleans(), st.none()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from([*NAMES, "a", "b", "d"]), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+_FITTING: dict[Any, st.SearchStrategy[Any]] = {}
+
+
+def fitting(hint: Any) -> st.SearchStrategy[Any]:
+    """JSON values that are often right for a type."""
+    key = repr(hint)
+    if key not in _FITTING:
+        inner = [TEXTS, NUMBERS, st.booleans(), st.none()]
+        if "Inner" in key or "Closed" in key:
+            fields = {"a": st.integers(-5, 300), "d": st.sampled_from([0, 1.25, "2.50", 1.005])}
+            more = {"b": st.one_of(TEXTS, st.none()), "z": VALUES}
+            one = st.fixed_dictionaries(fields, optional=more)
+            small = st.fixed_dictionaries({"a": st.integers(0, 9), "d": st.just(1.5)})
+            inner = [one, small, st.fixed_dictionaries({"a": st.integers(0, 9)})]
+            inner += [st.lists(item, max_size=3) for item in list(inner)]
+        elif "list" in key:
+            inner = [st.lists(item, max_size=3) for item in inner]
+            inner.append(st.lists(st.lists(TEXTS, max_size=2), max_size=2))
+        elif "dict" in key:
+            inner = [st.dictionaries(TEXTS, item, max_size=3) for item in inner]
+        _FITTING[key] = st.one_of(*inner)
+    return _FITTING[key]
+
+
+def _dumped(value: Any, ascii_only: bool, loose: bool) -> str:
+    separators = (" ,  ", " : ") if loose else (",", ":")
+    return json.dumps(value, ensure_ascii=ascii_only, separators=separators)
+
+
+@st.composite
+def lines(draw: st.DrawFn, record: type[BaseModel]) -> list[str]:
+    """Records as JSON text: right ones, wrong ones, and what is no record at all."""
+    found = []
+    for _ in range(draw(st.integers(1, 8))):
+        pairs = []
+        for field in record.model_fields.values():
+            if draw(st.integers(0, 9)) == 0:
+                continue
+            values = VALUES if draw(st.integers(0, 4)) == 0 else fitting(field.annotation if not field.metadata else Annotated[field.annotation, *field.metadata])
+            pairs.append((field.alias, draw(values)))
+        if draw(st.integers(0, 4)) == 0:
+            pairs.append((draw(st.sampled_from([*NAMES, "other", "F0"])), draw(VALUES)))
+        if draw(st.integers(0, 5)) == 0:
+            pairs = draw(st.permutations(pairs))
+        ascii_only, loose = draw(st.booleans()), draw(st.integers(0, 5)) == 0
+        text = ",".join(
+            f"{_dumped(key, ascii_only, loose)}:{_dumped(value, ascii_only, loose)}"
+            for key, value in pairs
+        )
+        line = "{" + text + "}"
+        kind = draw(st.integers(0, 19))
+        if kind == 0:
+            line = draw(st.sampled_from(["", " ", "[]", "1", "null", "{", '{"a":}', "{} {}", line[:-1]]))
+        elif kind == 1:
+            line = line.replace(":1", ":01").replace("0.", "00.")
+        elif kind == 2:
+            line = line.replace(":", ":NaN", 1)
+        found.append(line.replace("\n", " "))
+    return found
+
+
+def _verdicts(
+    folder: Path, source: SourceFile, record: type[BaseModel], batch: int
+) -> tuple[dict[int, Any], dict[int, str], str]:
+    """The accepted rows by their place, the refused positions with reasons, and the way."""
+    folder.mkdir()
+    step = Step(batch, Limits(1.0), folder / "quarantine", "run")
+    found = judge(source, Contract(record, (), "things"), step, folder)
+    with duckdb.connect(str(found.staging)) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        names = [row[0] for row in connection.execute("DESCRIBE accepted").fetchall()[1:]]
+        shown = ", ".join('"' + name.replace('"', '""') + '"::VARCHAR' for name in names)
+        rows = connection.execute(
+            f"SELECT {shown} FROM accepted ORDER BY _position"
+        ).fetchall()
+    refused = {}
+    if found.quarantine:
+        for line in found.quarantine.read_text("utf-8").strip("\n").split("\n"):
+            entry = json.loads(line)
+            refused[entry["position"]] = (entry["field"], entry["reason"], entry["raw"])
+    assert found.accepted == len(rows)
+    return dict(enumerate(rows)), refused, found.way
+
+
+def assert_same(source_text: bytes, fmt: Format, record: type[BaseModel], **more: Any) -> None:
+    """Both ways of judging give the same verdicts, values and quarantine."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "source"
+        path.write_bytes(source_text)
+        source = SourceFile(path, fmt, "the source", path.stat().st_size, Compression.NONE, **more)
+        fast = _verdicts(folder / "fast", source, record, 3)
+
+        def closed(_: Any) -> Any:
+            raise Unknown("nothing")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lanes, "compiled", closed)
+            patch.setattr(parquet_lane, "compiled", closed)
+            slow = _verdicts(folder / "slow", source, record, 3)
+        assert slow[2].startswith("Pydantic, record by record")
+        assert fast[1] == slow[1]
+        assert fast[0] == slow[0]
+
+
+FUZZ = settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@FUZZ
+@given(st.data())
+def test_json_is_judged_as_pydantic_would(data: st.DataObject) -> None:
+    record = data.draw(contracts(HINTS))
+    text = "\n".join(data.draw(lines(record)))
+    assert_same(text.encode("utf-8", "surrogatepass"), Format.NDJSON, record)
+
+
+@FUZZ
+@given(st.data())
+def test_csv_is_judged_as_pydantic_would(data: st.DataObject) -> None:
+    record = data.draw(contracts([*SCALARS, *WITH_NA, *(hint | None for hint in SCALARS if hint is not Any)]))
+    names = [field.alias or "" for field in record.model_fields.values()]
+    header = data.draw(st.lists(st.sampled_from([*names, "other"]), unique=True, min_size=1))
+    rows = data.draw(
+        st.lists(
+            st.lists(TEXTS, min_size=len(header), max_size=len(header)), max_size=8
+        )
+    )
+    if data.draw(st.integers(0, 4)) == 0:
+        rows.append(["x"] * data.draw(st.integers(1, len(header) + 2)))
+    out = io.StringIO(newline="")
+    ending = data.draw(st.sampled_from(["\n", "\r\n"]))
+    quoting = data.draw(st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+    csv.writer(out, lineterminator=ending, quoting=quoting).writerows([header, *rows])
+    text = out.getvalue().encode("utf-8", "replace")
+    assert_same(text, Format.CSV, record)

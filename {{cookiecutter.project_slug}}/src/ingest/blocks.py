@@ -1,0 +1,238 @@
+"""Cut a source into blocks of whole records, none of them larger than memory bears."""
+
+import codecs
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from ingest.errors import SourceError
+from ingest.formats import MAX_RECORD, Format, RawRecord
+from ingest.opening import CHUNK
+from ingest.steps import SourceFile
+
+_SKIP = json.decoder.WHITESPACE
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some records, as text: one in each line, or rows of a CSV.
+
+    first: the position of the first line; None where it is known only when all blocks before
+    have been counted. spoiled: records that are no text at all; their lines are empty.
+    records: instead of text, parsed records, whose positions count from 1 in this block.
+    """
+
+    first: int | None
+    text: str
+    spoiled: list[RawRecord] = field(default_factory=list)
+    records: list[RawRecord] | None = None
+
+
+def line_blocks(stream: BinaryIO, records: int) -> Iterator[Block]:
+    """Blocks of an NDJSON file, with at most `records` lines each; positions are lines."""
+    first, pending = 1, b""
+    if stream.peek(3)[:3] == codecs.BOM_UTF8:  # type: ignore[attr-defined]
+        stream.read(3)
+    while True:
+        chunk = stream.read(CHUNK)
+        cut = chunk.rfind(b"\n") + 1 if chunk else 0
+        if chunk and not cut:
+            pending += chunk
+            if len(pending) > MAX_RECORD:
+                start, pending = pending[:1000], _after_line(stream)
+                yield Block(first, "", [_too_long(first, start)])
+                first += 1
+            continue
+        # At the end of the file what is pending is the last line.
+        whole, pending = pending + chunk[:cut], chunk[cut:]
+        lines = io.BytesIO(whole)
+        while part := b"".join(itertools.islice(lines, records)):
+            block = _decoded(first, part)
+            first += part.count(b"\n")
+            yield block
+        if not chunk:
+            return
+
+
+def _after_line(stream: BinaryIO) -> bytes:
+    """Read to the end of the line; returns what was read beyond it."""
+    while chunk := stream.read(CHUNK):
+        _, newline, rest = chunk.partition(b"\n")
+        if newline:
+            return rest
+    return b""
+
+
+def _too_long(position: int, start: bytes) -> RawRecord:
+    fault = f"the line is longer than {MAX_RECORD // 2**20} MiB; its start is kept"
+    return RawRecord(position, None, start, fault)
+
+
+def _decoded(first: int, part: bytes) -> Block:
+    longest_first = part.find(b"\n") > MAX_RECORD
+    if not longest_first:
+        try:
+            return Block(first, part.decode("utf-8"))
+        except UnicodeDecodeError:
+            pass
+    lines, spoiled = part.split(b"\n"), []
+    for number, line in enumerate(lines):
+        position = first + number
+        if len(line) > MAX_RECORD:
+            spoiled.append(_too_long(position, line[:1000]))
+            lines[number] = b""
+            continue
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            fault = f"the line is not UTF-8: byte {error.start + 1} is {line[error.start]:#04x}"
+            spoiled.append(RawRecord(position, None, line, fault))
+            lines[number] = b""
+    return Block(first, b"\n".join(lines).decode("utf-8"), spoiled)
+
+
+def array_blocks(stream: BinaryIO, source: SourceFile, records: int) -> Iterator[Block]:
+    """Blocks of the records of a JSON array, or of the array under a key of a JSON object.
+
+    Each record keeps its own text, but for line breaks between its tokens. Raises
+    SourceError where the file is no whole JSON in UTF-8.
+    """
+    first = 1
+    scanner = _Scanner(stream, source)
+    found = scanner.elements()
+    while part := list(itertools.islice(found, records)):
+        # A line break within a JSON string is written \\n, so these stand between tokens.
+        text = "\n".join(item.replace("\n", " ") for item in part)
+        yield Block(first, text)
+        first += len(part)
+
+
+class _Scanner:
+    """Finds where each element of an array begins and ends, reading on as it goes."""
+
+    def __init__(self, stream: BinaryIO, source: SourceFile) -> None:
+        self._stream = stream
+        self._source = source
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self._scan = json.JSONDecoder().raw_decode
+        self._text = ""
+        self._at = 0
+        self._count = 0
+        self._ended = False
+
+    def elements(self) -> Iterator[str]:
+        for key in (self._source.records_key or "").split(".") if self._source.records_key else ():
+            self._enter(key)
+        if self._next() != "[":
+            raise self._fault("there is no array of records")
+        self._at += 1
+        if self._next() == "]":
+            self._at += 1
+        else:
+            yield from self._series()
+        if not self._source.records_key:
+            if self._next():
+                raise self._fault("something follows the array")
+        else:
+            self._leave()
+
+    def _series(self) -> Iterator[str]:
+        while True:
+            yield self._value()
+            self._count += 1
+            mark = self._next()
+            self._at += 1
+            if mark == "]":
+                return
+            if mark != ",":
+                raise self._fault("a comma or the end of the array is missing")
+
+    def _enter(self, key: str) -> None:
+        """Go to the value of a key of the object that begins here."""
+        if self._next() != "{":
+            raise self._fault(f"no object has the key {key!r}")
+        self._at += 1
+        while self._next() == '"':
+            name = json.loads(self._value())
+            if self._next() != ":":
+                break
+            self._at += 1
+            if name == key:
+                self._next()
+                return
+            self._value()
+            if self._next() == ",":
+                self._at += 1
+        raise self._fault(f"it has no key {key!r}")
+
+    def _leave(self) -> None:
+        """Read to the file's end: what was cut off there would have gone unseen."""
+        depth = (self._source.records_key or "").count(".") + 1
+        while depth:
+            mark = self._next()
+            self._at += 1
+            if mark == "}":
+                depth -= 1
+            elif mark == '"':
+                self._at -= 1
+                self._value()
+            elif mark == ":":
+                self._next()
+                self._value()
+            elif mark != ",":
+                raise self._fault("what follows the records is broken")
+        if self._next():
+            raise self._fault("something follows the object")
+
+    def _value(self) -> str:
+        self._next()
+        while True:
+            try:
+                _, end = self._scan(self._text, self._at)
+                # A number at the end of what was read may go on.
+                if end < len(self._text) or self._ended:
+                    break
+            except RecursionError:
+                raise self._fault("a record is nested too deeply") from None
+            except ValueError as error:
+                if self._ended or len(self._text) - self._at > MAX_RECORD:
+                    raise self._fault(str(error)) from None
+            self._more()
+        found, self._at = self._text[self._at : end], end
+        return found
+
+    def _next(self) -> str:
+        """The next character that is no space; empty at the end of the file."""
+        while True:
+            self._at = _SKIP.match(self._text, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._ended:
+                return ""
+            self._more()
+
+    def _more(self) -> None:
+        data = self._stream.read(CHUNK)
+        self._ended = not data
+        try:
+            text = self._decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise self._fault(f"{error.reason} ({error.object[error.start]:#04x})") from None
+        self._text, self._at = self._text[self._at :] + text, 0
+
+    def _fault(self, reason: str) -> SourceError:
+        what = "JSON array" if not self._source.records_key else "JSON object"
+        return SourceError(
+            f"{self._source.url} is not a whole {what} in UTF-8: after record {self._count}: "
+            f"{reason}. Get the file again; if it is the same, its producer must mend it."
+        )
+
+
+def blocks(stream: BinaryIO, source: SourceFile, records: int) -> Iterator[Block]:
+    """Blocks of the records of a source in JSON, in lines or in an array."""
+    if source.format is Format.NDJSON:
+        return line_blocks(stream, records)
+    return array_blocks(stream, source, records)

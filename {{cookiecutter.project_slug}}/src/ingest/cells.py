@@ -1,0 +1,190 @@
+"""Cut a CSV into blocks of whole rows, and read its rows."""
+
+import codecs
+import csv
+import io
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+import duckdb
+
+from ingest.blocks import Block
+from ingest.errors import SourceError
+from ingest.formats import MAX_RECORD, RawRecord
+from ingest.opening import CHUNK
+from ingest.steps import SourceFile
+
+# Rows as RFC 4180 has them: a quote only around a field, or doubled within one. For those
+# DuckDB and Python's csv read the same, and a row ends where the quotes so far are even.
+_PLAIN = '(?:[^"\\r\\n{d}]*|"(?:[^"]|"")*")'
+_SOUND = r"{field}(?:(?:{d}|\r?\n){field})*"
+
+
+def csv_rows(lines: Iterable[str], source: SourceFile, header: list[str]) -> Iterator[RawRecord]:
+    """The rows of a CSV without its header, empty cells left out. Raises SourceError."""
+    csv.field_size_limit(MAX_RECORD)
+    rows = csv.reader(lines, strict=True, delimiter=source.delimiter)
+    position = 0
+    try:
+        for cells in rows:
+            if cells:
+                position += 1
+                yield row(position, cells, header)
+    except csv.Error as error:
+        raise SourceError(
+            f"{source.url} is not sound CSV after row {position}: {error}. An unclosed quote "
+            "swallows all that follows it: mend that row."
+        ) from error
+
+
+def row(position: int, cells: list[str], header: list[str]) -> RawRecord:
+    """The cells of a row as a record."""
+    if len(cells) != len(header):
+        fault = f"the row has {len(cells)} fields, the header {len(header)}"
+        return RawRecord(position, cells, None, fault)
+    return RawRecord(
+        position, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+    )
+
+
+class CsvBlocks:
+    """A CSV's header, and its rows in blocks."""
+
+    def __init__(self, stream: BinaryIO, source: SourceFile, records: int) -> None:
+        """Read the header of `stream`. Raises SourceError where there is no sound one."""
+        self._stream = stream
+        self._source = source
+        self._records = records
+        field = _PLAIN.replace("{d}", _escaped(source.delimiter))
+        self._sound_text = _SOUND.replace("{d}", _escaped(source.delimiter)).replace(
+            "{field}", field
+        )
+        self._connection = duckdb.connect()
+        data = stream.read(CHUNK).removeprefix(codecs.BOM_UTF8)
+        end = _row_end(data)
+        self._rest = data[end:]
+        lines = io.StringIO(self._decoded(data[:end]), newline="")
+        cells = next(csv.reader(lines, delimiter=source.delimiter), [])
+        self.header = csv_header(cells, source.url)
+
+    def __iter__(self) -> Iterator[Block]:
+        """Blocks of at most `records` lines, or of parsed rows from where quotes are unsound.
+
+        A row of several lines is never cut. Raises SourceError.
+        """
+        pending = self._rest
+        while True:
+            chunk = self._stream.read(CHUNK)
+            data = pending + chunk
+            cut = _last_row_end(data) if chunk else len(data)
+            if not cut and len(data) <= MAX_RECORD + CHUNK and chunk:
+                pending = data
+                continue
+            whole, pending = data[:cut], data[cut:]
+            done = 0
+            for part in self._parts(whole):
+                text = self._decoded(part)
+                if not self._is_sound(text):
+                    break
+                yield Block(None, text)
+                done += len(part)
+            if done < cut or (not cut and chunk):
+                yield from self._parsed(data[done:])
+                return
+            if not chunk:
+                return
+
+    def _parts(self, whole: bytes) -> Iterator[bytes]:
+        lines = io.BytesIO(whole)
+        while part := b"".join(itertools.islice(lines, self._records)):
+            while part.count(b'"') % 2 and (line := lines.readline()):
+                part += line
+            yield part
+
+    def _is_sound(self, text: str) -> bool:
+        if '"' not in text:
+            return text.count("\r") == text.count("\r\n")
+        found = self._connection.execute(
+            "SELECT regexp_full_match(?, ?)", [text, self._sound_text]
+        ).fetchall()
+        return bool(found[0][0])
+
+    def _parsed(self, data: bytes) -> Iterator[Block]:
+        """The rest of the file, row by row as Python reads it."""
+        rest = io.BufferedReader(_Chain(data, self._stream), CHUNK)
+        with io.TextIOWrapper(rest, encoding="utf-8", newline="") as text:
+            try:
+                rows = csv_rows(text, self._source, self.header)
+                while part := list(itertools.islice(rows, self._records)):
+                    numbered = [replace(raw, position=n) for n, raw in enumerate(part, 1)]
+                    yield Block(None, "", records=numbered)
+            except UnicodeDecodeError as error:
+                raise self._not_utf8(error) from error
+
+    def _decoded(self, data: bytes) -> str:
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise self._not_utf8(error) from error
+
+    def _not_utf8(self, error: UnicodeDecodeError) -> SourceError:
+        near = error.object[max(0, error.start - 20) : error.start].decode("utf-8", "replace")
+        return SourceError(
+            f"{self._source.url} is not UTF-8: behind {near!r} stands the byte "
+            f"{error.object[error.start]:#04x}. Save it as UTF-8, or name its encoding in "
+            "src/data_pipeline/extract.py: Reading(encoding='cp1252')."
+        )
+
+
+class _Chain(io.RawIOBase):
+    """What was read already, then the rest."""
+
+    def __init__(self, data: bytes, stream: BinaryIO) -> None:
+        self._data = data
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._data[: len(buffer)] or self._stream.read(len(buffer))
+        self._data = self._data[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def _escaped(delimiter: str) -> str:
+    return rf"\x{ord(delimiter):02x}"
+
+
+def _row_end(data: bytes) -> int:
+    """Where the first row ends: behind a line break with no open quote before it."""
+    end = 0
+    while end := data.find(b"\n", end) + 1:
+        if data.count(b'"', 0, end) % 2 == 0:
+            return end
+    return len(data)
+
+
+def _last_row_end(data: bytes) -> int:
+    end = data.rfind(b"\n") + 1
+    open_quotes = data.count(b'"', 0, end) % 2
+    while end and open_quotes:
+        before = data.rfind(b"\n", 0, end - 1) + 1
+        open_quotes = (open_quotes + data.count(b'"', before, end)) % 2
+        end = before
+    return end
+
+
+def csv_header(cells: list[str], shown: str) -> list[str]:
+    """Check a CSV's header row: present, every column named, no name twice."""
+    if not cells:
+        raise SourceError(f"{shown} has no header row: its first line must name the columns.")
+    if any(not cell.strip() for cell in cells):
+        raise SourceError(f"The header of {shown} has a column without a name: {cells}.")
+    twice = sorted({cell for cell in cells if cells.count(cell) > 1})
+    if twice:
+        raise SourceError(f"The header of {shown} names a column twice: {', '.join(twice)}.")
+    return cells

@@ -1,0 +1,279 @@
+"""Judge a source: its blocks through the fast lane, and Pydantic for what that leaves.
+
+Each block becomes a Parquet file of accepted records, made by one thread of several: DuckDB
+works outside Python's lock. What the lane is not sure of is judged by Pydantic itself, so the
+lane decides how fast a verdict is, never which.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from ingest.blocks import Block, blocks
+from ingest.cells import CsvBlocks
+from ingest.contract import Contract
+from ingest.duck import connect, literal, quote
+from ingest.errors import ContractError, TooManyRejected
+from ingest.formats import Compression, Format, RawRecord
+from ingest.gate.lanes import CsvLane, JsonLane, Lane
+from ingest.gate.parquet_lane import ParquetLane
+from ingest.gate.pydantic_way import PydanticWay, Refusal
+from ingest.opening import opened
+from ingest.quarantine import Quarantine
+from ingest.schema import columns_of
+from ingest.say import Say, silent
+from ingest.steps import Judged, Limits, SourceFile, Step
+
+# Blocks are judged side by side, each in memory several times over: more of them than this
+# would cost more than they bring.
+WORKERS = min(4, os.cpu_count() or 1)
+# Positions within a block are smaller than this.
+_BLOCK = 2**32
+
+
+@dataclass
+class _Outcome:
+    """What a block of `size` characters brought: `asked` records were judged by Pydantic."""
+
+    first: int | None
+    read: int
+    asked: int
+    refused: list[Refusal]
+    size: int = 0
+
+
+def judge(
+    source: SourceFile, contract: Contract, step: Step, work: Path, say: Say = silent
+) -> Judged:
+    """Judge every record of `source` and stage the accepted ones in the folder `work`.
+
+    Memory holds a few blocks of `batch_size` records. `say` hears of progress after each.
+    Raises TooManyRejected, with the quarantine kept, SourceError where the rest of the file
+    cannot be read, and ContractError where the contract itself fails.
+    """
+    columns = columns_of(contract.record)
+    parts = work / "accepted"
+    parts.mkdir(parents=True, exist_ok=True)
+    with (
+        connect(work / "gate.duckdb", work) as connection,
+        Quarantine(step.folder, step.run_id) as quarantine,
+    ):
+        if source.format is not Format.PARQUET:
+            connection.execute("SET threads = 1")  # each block has a thread of ours
+        bench = _Bench(connection, contract, columns, parts, step)
+        tally = _Tally(source, quarantine)
+        try:
+            for outcome in bench.outcomes(source):
+                tally.add(outcome)
+                _check_count(quarantine, step.limits)
+                say(f"Judged {tally.total:,} records, {quarantine.count:,} refused", tally.done)
+            _check_share(quarantine, tally.total, step.limits)
+        except TooManyRejected as error:
+            error.judged = tally.judged(work, bench.closed)
+            raise
+    return tally.judged(_staged(parts, columns, work), bench.closed)
+
+
+class _Tally:
+    """What has been judged so far."""
+
+    def __init__(self, source: SourceFile, quarantine: Quarantine) -> None:
+        self.total = 0
+        self.done: float | None = None
+        self._asked = 0
+        self._taken = 0
+        self._source = source
+        self._quarantine = quarantine
+
+    def add(self, outcome: _Outcome) -> None:
+        """Count a block, and keep what was refused of it."""
+        for refusal in sorted(outcome.refused, key=lambda found: found.raw.position):
+            raw = refusal.raw
+            if outcome.first is None:
+                raw = replace(raw, position=self.total + raw.position)
+            self._quarantine.refuse(raw, refusal.field, refusal.reason)
+        self.total += outcome.read
+        self._asked += outcome.asked
+        self._taken += outcome.size
+        if self._source.size and self._source.compression is Compression.NONE:
+            self.done = min(1.0, self._taken / self._source.size)
+
+    def judged(self, staging: Path, closed: str | None) -> Judged:
+        """The whole of it."""
+        quarantine = self._quarantine
+        kept = quarantine.path if quarantine.count else None
+        return Judged(
+            staging,
+            self.total,
+            quarantine.count,
+            tuple(quarantine.reasons.most_common()),
+            quarantine.first,
+            kept,
+            _way(closed, self.total, self._asked),
+        )
+
+
+class _Bench:
+    """The workers of one source."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        contract: Contract,
+        columns: dict[str, str],
+        parts: Path,
+        step: Step,
+    ) -> None:
+        self.closed: str | None = None
+        self._connection = connection
+        self._contract = contract
+        self._columns = columns
+        self._parts = parts
+        self._step = step
+        self._own = threading.local()
+
+    def outcomes(self, source: SourceFile) -> Iterator[_Outcome]:
+        """What each block brought, in the source's order."""
+        if source.format is Format.PARQUET:
+            yield from self._of_parquet(source)
+            return
+        with opened(source) as stream:
+            if source.format is Format.CSV:
+                cut = CsvBlocks(stream, source, self._step.batch_size)
+                record, work = self._contract.record, self._parts.parent
+                lane: Lane = CsvLane(record, self._columns, source, cut.header, work)
+                yield from self._side_by_side(lane, cut)
+            else:
+                lane = JsonLane(self._contract.record, self._columns)
+                yield from self._side_by_side(
+                    lane, blocks(stream, source, self._step.batch_size)
+                )
+        self.closed = lane.closed
+
+    def _side_by_side(self, lane: Lane, found: Iterable[Block]) -> Iterator[_Outcome]:
+        waiting: deque[Future[_Outcome]] = deque()
+        with ThreadPoolExecutor(WORKERS) as pool:
+            try:
+                for index, block in enumerate(found):
+                    waiting.append(pool.submit(self._judged, lane, block, index))
+                    # The first block teaches the lane; the next ones wait for that.
+                    if index == 0 or len(waiting) > WORKERS:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _judged(self, lane: Lane, block: Block, index: int) -> _Outcome:
+        if not hasattr(self._own, "cursor"):
+            self._own.cursor = self._connection.cursor()
+            self._own.cursor.execute("SET TimeZone = 'UTC'")
+            self._own.pydantic = PydanticWay(self._contract.record, self._columns)
+        base = index * _BLOCK
+        part = self._parts / f"{index:08}.parquet"
+        read, rest = lane.split(self._own.cursor, block, base, part)
+        refused = self._ask(rest, base - (block.first or 1), part)
+        accepted = len(rest) - len(refused)
+        if accepted > read / 20:
+            asked = {id(refusal.raw) for refusal in refused}
+            lane.learn([(raw.line or b"").decode() for raw in rest if id(raw) not in asked])
+        refused += [Refusal(raw, None, raw.fault or "") for raw in block.spoiled]
+        read += len(block.spoiled)
+        return _Outcome(block.first, read, len(rest), refused, len(block.text))
+
+    def _ask(self, records: list[RawRecord], offset: int, part: Path) -> list[Refusal]:
+        """Let Pydantic judge; what it accepts lies then beside `part`."""
+        if not records:
+            return []
+        verdicts = self._own.pydantic.judge(records)
+        if verdicts.dumps:
+            positions = [offset + position for position in verdicts.positions]
+            lines = b"\n".join(verdicts.dumps).decode()
+            self._write(positions, lines, part.with_name(f"{part.stem}-asked.parquet"))
+        return verdicts.refused
+
+    def _write(self, positions: list[int], lines: str, part: Path) -> None:
+        shape = literal(_json(self._columns))
+        fields = "".join(f", r.{quote(name)} AS {quote(name)}" for name in self._columns)
+        try:
+            self._own.cursor.execute(
+                f"COPY (SELECT _position, NULL::VARCHAR AS _raw{fields} FROM (SELECT "
+                f"unnest($positions::BIGINT[]) AS _position, json_transform_strict("
+                f"unnest(string_split($lines, chr(10))), {shape}) AS r)) "
+                f"TO {literal(str(part))} (FORMAT parquet)",
+                {"positions": positions, "lines": lines},
+            )
+        except duckdb.Error as error:
+            raise ContractError(
+                "A value that src/data_pipeline/contract.py accepted does not fit its column: "
+                f"{error}. Does a serializer there change a field's type?"
+            ) from error
+
+    def _of_parquet(self, source: SourceFile) -> Iterator[_Outcome]:
+        lane = ParquetLane(self._connection, self._contract.record, self._columns, source)
+        self._own.cursor = self._connection.cursor()
+        self._own.cursor.execute("SET TimeZone = 'UTC'")
+        self._own.pydantic = PydanticWay(self._contract.record, self._columns)
+        asked, part = 0, self._parts / "00000000.parquet"
+        for index, rest in enumerate(lane.split(part, self._step.batch_size), 1):
+            asked += len(rest)
+            refused = self._ask(rest, -1, part.with_name(f"{index:08}.parquet"))
+            yield _Outcome(1, 0, len(rest), refused)
+        self.closed = lane.closed
+        yield _Outcome(1, lane.count(), 0, [])
+
+
+def _json(columns: dict[str, str]) -> str:
+    return json.dumps(columns, ensure_ascii=False)
+
+
+def _staged(parts: Path, columns: dict[str, str], work: Path) -> Path:
+    """A DuckDB file in which the parts are the view `accepted`."""
+    path = work / "staging.duckdb"
+    typed = "".join(f", {quote(name)}::{kind} AS {quote(name)}" for name, kind in columns.items())
+    if any(parts.iterdir()):
+        files = f"read_parquet({literal(str(parts / '*.parquet'))}) WHERE _raw IS NULL"
+        body = f"SELECT _position{typed} FROM {files}"
+    else:
+        empty = "".join(f", NULL::{kind} AS {quote(name)}" for name, kind in columns.items())
+        body = f"SELECT 0::BIGINT AS _position{empty} WHERE false"
+    with connect(path, work) as connection:
+        connection.execute(f"CREATE OR REPLACE VIEW accepted AS {body}")
+    return path
+
+
+def _way(closed: str | None, total: int, asked: int) -> str:
+    if closed:
+        return f"Pydantic, record by record: the gate does not know {closed}"
+    if not total or not asked:
+        return "the gate"
+    return f"the gate for {1 - asked / total:.1%}, Pydantic for {asked:,} records"
+
+
+def _check_count(quarantine: Quarantine, limits: Limits) -> None:
+    if limits.count is not None and quarantine.count > limits.count:
+        raise _too_many(quarantine, f"{quarantine.count:,} records, the limit is {limits.count:,}")
+
+
+def _check_share(quarantine: Quarantine, total: int, limits: Limits) -> None:
+    if total and quarantine.count / total > limits.share:
+        share = quarantine.count / total
+        refused = f"{quarantine.count:,} of {total:,} records ({share:.1%})"
+        raise _too_many(quarantine, f"{refused}, the limit is {limits.share:.1%}")
+
+
+def _too_many(quarantine: Quarantine, what: str) -> TooManyRejected:
+    return TooManyRejected(
+        f"Refused {what}; nothing was loaded. Most often: {quarantine.common_reasons()}. "
+        f"Read the refused records in {quarantine.path}, then mend the source or "
+        "src/data_pipeline/contract.py, or raise the limits in src/data_pipeline/config.py."
+    )

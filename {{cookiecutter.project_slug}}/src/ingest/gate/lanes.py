@@ -1,0 +1,159 @@
+"""The fast lane of each text format: a block goes in, what it is not sure of comes out.
+
+What it is sure of lies then in a Parquet file: `_position`, `_raw` (null) and the columns.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from pathlib import Path
+from typing import Protocol
+
+import duckdb
+from pydantic import BaseModel
+
+from ingest.blocks import Block
+from ingest.cells import row
+from ingest.duck import literal
+from ingest.formats import RawRecord
+from ingest.gate import sql
+from ingest.gate.compiling import Unknown, compiled
+from ingest.gate.shapes import Shape
+from ingest.readers import csv_records, json_records, parse_line
+from ingest.steps import SourceFile
+
+_SAMPLE = 1000  # lines from which is learned how a source writes its records
+_MOST_LESSONS = 8
+
+
+class Lane(Protocol):
+    """`closed` says why nothing goes this way, or is None."""
+
+    closed: str | None
+
+    def split(
+        self, cursor: duckdb.DuckDBPyConnection, block: Block, base: int, part: Path
+    ) -> tuple[int, list[RawRecord]]:
+        """Write what is surely accepted into `part`; returns how many records the block has
+        and those that Pydantic shall judge. `base` is the `_position` of the first."""
+        ...
+
+    def learn(self, lines: list[str]) -> None:
+        """Look at records that Pydantic had to accept."""
+        ...
+
+
+class JsonLane:
+    """For records in lines: see ingest.gate.sql.from_json."""
+
+    def __init__(self, record: type[BaseModel], columns: dict[str, str]) -> None:
+        self.closed: str | None = None
+        self._columns = columns
+        self._select: str | None = None
+        self._lessons = 0
+        self._lock = threading.Lock()
+        try:
+            self._fields = compiled(record)
+            self._shape = Shape(self._fields)
+        except Unknown as unknown:
+            self.closed = str(unknown)
+
+    def learn(self, lines: list[str]) -> None:
+        with self._lock:
+            if self.closed or self._lessons >= _MOST_LESSONS:
+                return
+            self._lessons += 1
+            self._shape.learn(lines[:_SAMPLE])
+            if not (pattern := self._shape.pattern()):
+                return
+            select = sql.from_json(self._fields, self._columns, pattern)
+            try:
+                with duckdb.connect() as connection:
+                    connection.execute(select, {"text": "{}", "base": 0})
+                self._select = select
+            except duckdb.Error:  # a pattern too large for RE2: keep the one before
+                self._lessons = _MOST_LESSONS
+
+    def split(
+        self, cursor: duckdb.DuckDBPyConnection, block: Block, base: int, part: Path
+    ) -> tuple[int, list[RawRecord]]:
+        if not self.closed and not self._lessons:
+            self.learn(block.text.split("\n", _SAMPLE)[:_SAMPLE])
+        if self._select:
+            try:
+                read, rows = _copied(cursor, self._select, {"text": block.text, "base": base}, part)
+                first = (block.first or 1) - base
+                return read, [parse_line(first + position, line) for position, line in rows]
+            except duckdb.Error:
+                pass  # Pydantic finds out what is wrong with which record
+        found = [raw for raw in json_records(block) if not raw.fault or raw not in block.spoiled]
+        return len(found), found
+
+
+class CsvLane:
+    """For rows of a CSV: see ingest.gate.sql.from_csv."""
+
+    def __init__(
+        self,
+        record: type[BaseModel],
+        columns: dict[str, str],
+        source: SourceFile,
+        header: list[str],
+        work: Path,
+    ) -> None:
+        self.closed: str | None = None
+        self._source = source
+        self._header = header
+        self._work = work
+        names = [f"c{place}" for place in range(len(header) + 1)]
+        shape = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+        # No cell is this text, so null is only what a short row lacks.
+        nothing = secrets.token_hex(16)
+        self._table = (
+            f"read_csv(<path>, auto_detect = false, header = false, quote = '\"', escape = '\"', "
+            f"delim = {literal(source.delimiter)}, strict_mode = true, null_padding = true, "
+            f"nullstr = '{nothing}', parallel = false, columns = " + "{" + shape + "})"
+        )
+        try:
+            self._select = sql.from_csv(compiled(record), columns, header, "<table>")
+        except Unknown as unknown:
+            self.closed = str(unknown)
+
+    def learn(self, lines: list[str]) -> None:
+        pass
+
+    def split(
+        self, cursor: duckdb.DuckDBPyConnection, block: Block, base: int, part: Path
+    ) -> tuple[int, list[RawRecord]]:
+        if not self.closed and block.records is None:
+            path = self._work / f"{part.stem}.csv"
+            path.write_text(block.text, encoding="utf-8", newline="")
+            try:
+                table = self._table.replace("<path>", literal(str(path)))
+                select = self._select.replace("<table>", table)
+                read, rows = _copied(cursor, select, {"base": base}, part)
+                return read, [self._row(position - base + 1, cells) for position, cells in rows]
+            except duckdb.Error:
+                pass  # a row that is too long, or of too many fields: Python's csv says which
+            finally:
+                path.unlink()
+        found = list(csv_records(block, self._source, self._header))
+        return len(found), found
+
+    def _row(self, position: int, cells: str) -> RawRecord:
+        values = json.loads(cells)
+        while values and values[-1] is None:
+            values.pop()
+        return row(position, values, self._header)
+
+
+def _copied(
+    cursor: duckdb.DuckDBPyConnection, select: str, values: dict[str, object], part: Path
+) -> tuple[int, list[tuple[int, str]]]:
+    """Write the SELECT into the Parquet file; returns its rows, and those with a `_raw`."""
+    path = literal(str(part))
+    read = cursor.execute(f"COPY ({select}) TO {path} (FORMAT parquet)", values).fetchall()[0][0]
+    rest = f"SELECT _position, _raw FROM read_parquet({path}) WHERE _raw IS NOT NULL"
+    return read, cursor.execute(rest).fetchall()

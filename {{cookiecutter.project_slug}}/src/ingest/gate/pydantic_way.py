@@ -1,0 +1,115 @@
+"""Pydantic as the judge of each record, one after the other."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
+
+from ingest.errors import ContractError
+from ingest.formats import RawRecord
+
+# What a column may be too small for. Most records hold none of it, and those that do are
+# tried in DuckDB itself.
+_MAY_NOT_FIT = re.compile(rb'\d{19}|\dE\+|"(?:NaN|-?Infinity)"')
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A record that the contract refuses: the faulty field, if it is one, and why."""
+
+    raw: RawRecord
+    field: str | None
+    reason: str
+
+
+@dataclass
+class Verdicts:
+    """What was accepted, as positions and JSON, and what was refused."""
+
+    positions: list[int] = field(default_factory=list)
+    dumps: list[bytes] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+
+
+class PydanticWay:
+    """Judges records by `model_validate`, in Python mode."""
+
+    def __init__(self, record: type[BaseModel], columns: dict[str, str]) -> None:
+        self._record = record
+        self._shape = json.dumps(columns)
+        self._connection = duckdb.connect()
+
+    def judge(self, records: Iterable[RawRecord]) -> Verdicts:
+        """Judge records. Raises ContractError where a validator of the contract fails."""
+        found = Verdicts()
+        accepted: list[tuple[RawRecord, bytes]] = []
+        for raw in records:
+            if raw.fault:
+                found.refused.append(Refusal(raw, None, raw.fault))
+                continue
+            try:
+                accepted.append((raw, _dumped(self._record.model_validate(raw.value))))
+            except ValidationError as error:
+                found.refused.append(Refusal(raw, *_explained(error)))
+            except PydanticSerializationError as error:  # such as half of a surrogate pair
+                reason = f"a value cannot be written: {error}"
+                found.refused.append(Refusal(raw, None, reason))
+            except Exception as error:
+                # A validator of the contract may only raise ValueError or AssertionError.
+                raise ContractError(
+                    f"src/data_pipeline/contract.py failed on record {raw.position} with "
+                    f"{type(error).__name__}: {error}. A validator says no with ValueError."
+                ) from error
+        misfits = self._misfits([dump for _, dump in accepted])
+        for (raw, dump), misfit in zip(accepted, misfits, strict=True):
+            if misfit:
+                found.refused.append(Refusal(raw, None, misfit))
+            else:
+                found.positions.append(raw.position)
+                found.dumps.append(dump)
+        return found
+
+    def _misfits(self, dumps: list[bytes]) -> list[str | None]:
+        """Why records do not fit their columns, or None where they do."""
+        verdicts: list[str | None] = [None] * len(dumps)
+        doubtful = [place for place, dump in enumerate(dumps) if _MAY_NOT_FIT.search(dump)]
+        if not doubtful:
+            return verdicts
+        rows = self._connection.execute(
+            "SELECT TRY(from_json_strict(line::JSON, ?)) IS NULL FROM (SELECT unnest(?) AS line)",
+            [self._shape, [dumps[place].decode() for place in doubtful]],
+        ).fetchall()
+        for place, (misfit,) in zip(doubtful, rows, strict=True):
+            if misfit:
+                verdicts[place] = self._reason(dumps[place])
+        return verdicts
+
+    def _reason(self, dump: bytes) -> str:
+        arguments: list[Any] = [dump.decode(), self._shape]
+        try:
+            self._connection.execute("SELECT from_json_strict(?::JSON, ?)", arguments).fetchall()
+        except duckdb.Error as error:
+            return f"a value does not fit its column: {str(error).splitlines()[0]}"
+        return "a value does not fit its column"
+
+
+def _dumped(record: BaseModel) -> bytes:
+    # model_dump_json would write NaN and Infinity as null; this keeps them.
+    return to_json(record.model_dump(mode="json", by_alias=True), inf_nan_mode="strings")
+
+
+def _explained(error: ValidationError) -> tuple[str, str]:
+    """The first faulty field and its reason, with the other faults behind it."""
+    faults = [
+        (".".join(map(str, fault["loc"])), fault["msg"])
+        for fault in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    name, reason = faults[0]
+    others = "; ".join(f"{name}: {why}" for name, why in faults[1:4])
+    more = f" (+{len(faults) - 4} more)" if len(faults) > 4 else ""
+    return name, f"{reason}; also {others}{more}" if others else reason

@@ -1,0 +1,166 @@
+"""In which order a source writes its keys, learned from records, and the pattern of a line.
+
+A pattern that knows each key's place needs no backtracking, and no key can come twice in what
+it matches. A record that is written otherwise is no worse for it: Pydantic judges it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from ingest.gate import tokens
+from ingest.gate.compiling import Field, Fields, Leaf, Many, Named, Node
+
+_MOST_ORDERS = 3  # of one object
+_MOST_IGNORED = 300  # keys that the contract does not name
+_DEPTH = 3  # of values that nobody reads
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as json.loads found it, its keys in order and as often as they came."""
+
+
+class Shape:
+    """What is known of the objects at one place of the contract."""
+
+    def __init__(self, fields: Fields) -> None:
+        self._fields = {field.key: field for field in fields.fields}
+        self._closed = fields.closed
+        self._orders: list[list[str]] = []
+        self._seen: Counter[str] = Counter()
+        self._ignored: dict[str, int] = {}  # the depth of its values
+        self._within = {
+            field.key: Shape(inner) for field in fields.fields if (inner := _object_in(field.node))
+        }
+
+    def learn(self, lines: Iterable[str]) -> None:
+        """Look at how these records are written; what is no record teaches nothing."""
+        for line in lines:
+            try:
+                value = json.loads(line, object_pairs_hook=_Pairs)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(value, _Pairs):
+                self._learn(value)
+
+    def pattern(self) -> str | None:
+        """What a whole object looks like, or None where nothing is known of it."""
+        found = [self._of(order) for order in self._orders]
+        known = [text for text in found if text]
+        return f"(?:{'|'.join(known)})" if known else None
+
+    def _learn(self, pairs: _Pairs) -> None:
+        keys = [key for key, _ in pairs]
+        others = [key for key in keys if key not in self._fields]
+        if len(set(keys)) < len(keys) or (others and self._closed):
+            return
+        if len(self._ignored.keys() | set(others)) > _MOST_IGNORED:
+            return
+        for key, value in pairs:
+            if key in self._within:
+                for item in _objects(value):
+                    self._within[key]._learn(item)
+            elif key not in self._fields:
+                self._ignored[key] = max(self._ignored.get(key, 0), _depth(value))
+        self._seen.update(keys)
+        if not any(_merged(order, keys) for order in self._orders):
+            if len(self._orders) < _MOST_ORDERS:
+                self._orders.append(keys)
+
+    def _of(self, order: list[str]) -> str | None:
+        """The pattern of an object whose keys come in this order."""
+        here = set(order)
+        if any(not field.optional and key not in here for key, field in self._fields.items()):
+            return None
+        texts = {key: self._pair(key) for key in order}
+        written = [key for key in order if texts[key]]
+        if any(key not in written and not self._may_miss(key) for key in order):
+            return None
+        if not written:
+            return None
+        # Commas are told apart from this key on, so it has to be there.
+        needed = [key for key in written if not self._may_miss(key)]
+        anchor = needed[0] if needed else max(written, key=lambda key: self._seen[key])
+        place = written.index(anchor)
+        gap = f"{tokens.SPACE},{tokens.SPACE}"
+        before = "".join(f"(?:{texts[key]}{gap})?" for key in written[:place])
+        after = "".join(
+            f"(?:{gap}{texts[key]})?" if self._may_miss(key) else f"{gap}{texts[key]}"
+            for key in written[place + 1 :]
+        )
+        inside = f"{before}{texts[anchor]}{after}"
+        return rf"\{{{tokens.SPACE}{inside}{tokens.SPACE}\}}"
+
+    def _may_miss(self, key: str) -> bool:
+        return key not in self._fields or self._fields[key].optional
+
+    def _pair(self, key: str) -> str | None:
+        if key in self._fields:
+            value = _value(self._fields[key], self._within.get(key))
+        else:
+            value = tokens.any_value(min(self._ignored[key], _DEPTH))
+        if value is None:
+            return None
+        name = tokens.escape(json.dumps(key, ensure_ascii=False))
+        return f"{name}{tokens.SPACE}:{tokens.SPACE}{value}"
+
+
+def _value(field: Field, within: Shape | None) -> str | None:
+    return _of_node(field.node, within)
+
+
+def _of_node(node: Node, within: Shape | None) -> str | None:
+    """The pattern of a value, or None where nothing of it can match but what is absent."""
+    if isinstance(node, Leaf):
+        found: str | None = node.json
+    elif isinstance(node, Named):
+        pair = f"{tokens.STRING}{tokens.SPACE}:{tokens.SPACE}{_of_node(node.value, None)}"
+        found = tokens.mapping(pair)
+    elif isinstance(node, Many):
+        item = _of_node(node.item, within)
+        empty = None if node.filled else rf"\[{tokens.SPACE}\]"
+        found = tokens.array(item, filled=node.filled) if item else empty
+    else:
+        found = within.pattern() if within else None
+    if not node.nullable:
+        return found
+    return f"(?:{found}|null)" if found else "null"
+
+
+def _object_in(node: Node) -> Fields | None:
+    """The object that a value is, or is a list of, if it is one."""
+    while isinstance(node, Many):
+        node = node.item
+    return node if isinstance(node, Fields) else None
+
+
+def _objects(value: Any) -> Iterable[_Pairs]:
+    if isinstance(value, _Pairs):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from _objects(item)
+
+
+def _merged(order: list[str], keys: list[str]) -> bool:
+    """Put keys into an order that does not contradict them; False where it does."""
+    places = [order.index(key) for key in keys if key in order]
+    if places != sorted(places):
+        return False
+    place = 0
+    for key in keys:
+        if key in order:
+            place = order.index(key) + 1
+        else:
+            order.insert(place, key)
+            place += 1
+    return True
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, _Pairs):
+        return 1 + max((_depth(item) for _, item in value), default=0)
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0

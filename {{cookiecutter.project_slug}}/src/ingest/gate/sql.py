@@ -1,0 +1,178 @@
+"""The gate's SQL: what must hold of a record's values, and how they become columns."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+
+from ingest.duck import literal, quote
+from ingest.gate import tokens
+from ingest.gate.compiling import ANY_CELL, Field, Fields, Leaf, Many, Named, Node, Unknown
+
+# What may hold Parquet's values of which sort, for each kind of leaf.
+_WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
+_PARQUET = {
+    "int": _WHOLE,
+    "float": {"DOUBLE", "FLOAT", *_WHOLE},
+    "bool": {"BOOLEAN"},
+    "date": {"DATE"},
+    "uuid": {"UUID"},
+    "datetime aware": {"TIMESTAMP WITH TIME ZONE"},
+    "datetime naive": {"TIMESTAMP"},
+    "datetime any": {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"},
+}
+
+
+def structure(columns: dict[str, str]) -> str:
+    """The columns as json_transform takes them."""
+    return literal(json.dumps(columns, ensure_ascii=False))
+
+
+def from_json(record: Fields, columns: dict[str, str], pattern: str) -> str:
+    """A SELECT over the lines of the parameter $text: `_position`, `_raw`, the columns.
+
+    `_raw` is null where Pydantic would accept the record, and the columns then hold its
+    values; else it is the line. `_position` counts lines from $base; lines of spaces are
+    left out.
+    """
+    checks = " AND ".join(["r IS NOT NULL", *_checks(record, "r", itertools.count())])
+    fields = "".join(f", r.{quote(name)} AS {quote(name)}" for name in columns)
+    return (
+        f"SELECT {_marks('line', checks)}{fields} FROM (SELECT number, line, "
+        f"CASE WHEN regexp_full_match(line, {literal(tokens.SPACE + pattern + tokens.SPACE)}) "
+        f"THEN json_transform(line, {structure(columns)}) END AS r "
+        "FROM (SELECT line, row_number() OVER () - 1 AS number "
+        "FROM (SELECT unnest(string_split($text, chr(10))) AS line)) "
+        f"WHERE NOT regexp_full_match(line, '[ \\t\\r]*'))"
+    )
+
+
+def _marks(line: str, checks: str) -> str:
+    return f"$base + number AS _position, CASE WHEN {checks} THEN NULL ELSE {line} END AS _raw"
+
+
+def _checks(node: Node, value: str, names: Iterator[int]) -> Iterator[str]:
+    """What must hold of a value that has matched its pattern; of null, nothing."""
+    if isinstance(node, Fields):
+        for field in node.fields:
+            yield from _checks(field.node, f"{value}.{quote(field.key)}", names)
+    elif isinstance(node, Many):
+        yield from (f"coalesce({check(value)}, TRUE)" for check in node.checks)
+        item = f"x{next(names)}"
+        if inner := list(_checks(node.item, item, names)):
+            wrong = f"list_filter({value}, lambda {item}: NOT ({' AND '.join(inner)}))"
+            yield f"coalesce(len({wrong}) = 0, TRUE)"
+    elif isinstance(node, Named):
+        keys = f"map_keys({value})"
+        yield f"coalesce(len({keys}) = len(list_distinct({keys})), TRUE)"
+    else:
+        yield from (f"coalesce({check(value)}, TRUE)" for check in node.checks)
+
+
+def from_csv(record: Fields, columns: dict[str, str], header: list[str], table: str) -> str:
+    """A SELECT over a table of CSV's cells, c0 and on, all of them text: see from_json.
+
+    `_raw` is the list of the cells, as JSON; `table` has one column more than the header. Raises Unknown for a contract that no cells can keep.
+    """
+    cells = {name: f"nullif(c{place}, '')" for place, name in enumerate(header)}
+    last = f"c{len(header)}"
+    # The row has as many cells as the header: one more column is read, and stays null.
+    checks = [f"c{len(header) - 1} IS NOT NULL", f"{last} IS NULL"]
+    known = {field.key for field in record.fields}
+    if record.closed:
+        checks += [f"{cell} IS NULL" for name, cell in cells.items() if name not in known]
+    fields = []
+    for field in record.fields:
+        cell = cells.get(field.key, "NULL::VARCHAR")
+        checks += _cell_checks(field, cell)
+        fields.append(f", {_cell(field.node, cell, columns[field.key])} AS {quote(field.key)}")
+    every = ", ".join(f"c{place}" for place in range(len(header) + 1))
+    return (
+        f"SELECT {_marks(f'to_json([{every}])::VARCHAR', ' AND '.join(checks))}{''.join(fields)} "
+        f"FROM (SELECT *, row_number() OVER () - 1 AS number FROM {table})"
+    )
+
+
+def _cell_checks(field: Field, cell: str) -> Iterator[str]:
+    node = field.node
+    if not isinstance(node, Leaf) or node.csv is None:
+        if not field.optional:
+            raise Unknown(f"{field.key}: a type that no text in a CSV can have")
+        yield f"{cell} IS NULL"
+        return
+    absent = f"{cell} IS NULL OR " if field.optional else ""
+    if node.csv == ANY_CELL:
+        if not absent:
+            yield f"{cell} IS NOT NULL"
+    else:
+        yield f"({absent}coalesce(regexp_full_match({cell}, {literal(node.csv)}), FALSE))"
+    yield from (f"coalesce({check(_typed(node, cell))}, TRUE)" for check in node.checks)
+
+
+def _typed(node: Leaf, cell: str) -> str:
+    kinds = {"float": "DOUBLE"}
+    if node.kind.startswith("decimal"):
+        kinds[node.kind] = f"DECIMAL(38, {node.kind.split()[1]})"
+    return f"TRY_CAST({cell} AS {kinds[node.kind]})" if node.kind in kinds else cell
+
+
+def _cell(node: Node, cell: str, kind: str) -> str:
+    if not isinstance(node, Leaf) or node.csv is None:
+        return f"NULL::{kind}"
+    if kind == "JSON":
+        return f"to_json({cell})"
+    if node.na:
+        cell = f"nullif({cell}, 'NA')"
+    return cell if kind == "VARCHAR" else f"TRY_CAST({cell} AS {kind})"
+
+
+def from_parquet(
+    record: Fields, columns: dict[str, str], types: dict[str, str], table: str
+) -> str:
+    """A SELECT over Parquet's typed columns: see from_json; `_raw` is only empty or null.
+
+    Raises Unknown where a column's type is not one that the contract's field takes as it is.
+    """
+    checks, fields = ["TRUE"], []
+    known = {field.key for field in record.fields}
+    if record.closed and types.keys() - known:
+        raise Unknown("the record forbids columns that the file has")
+    for field in record.fields:
+        kind, held = columns[field.key], types.get(field.key)
+        if held is None:
+            if not field.optional:
+                raise Unknown(f"{field.key}: no such column in the file")
+            fields.append(f", NULL::{kind} AS {quote(field.key)}")
+            continue
+        column = quote(field.key)
+        checks += _column_checks(field.node, column, held, field.key)
+        fields.append(f", TRY_CAST({column} AS {kind}) AS {column}")
+    return (
+        f"SELECT file_row_number AS _position, CASE WHEN {' AND '.join(checks)} THEN NULL ELSE '' "
+        f"END AS _raw{''.join(fields)} FROM {table}"
+    )
+
+
+def _column_checks(node: Node, column: str, held: str, name: str) -> Iterator[str]:
+    if not isinstance(node, Leaf):
+        raise Unknown(f"{name}: {held} in Parquet")
+    if not node.nullable:
+        yield f"{column} IS NOT NULL"
+    if node.kind == "str" and held == "VARCHAR":
+        conditions = (*node.checks, *node.typed)
+        yield from (f"coalesce({check(column)}, TRUE)" for check in conditions)
+        return
+    decimal = held.startswith("DECIMAL(") and node.kind.startswith("decimal")
+    if decimal:
+        places = int(held.rstrip(")").split(",")[1])
+        if places > int(node.kind.split()[1]):
+            raise Unknown(f"{name}: {held} has more places than the contract")
+    elif held not in _PARQUET.get(node.kind, ()):
+        raise Unknown(f"{name}: {held} in Parquet")
+    if node.kind.startswith(("date", "datetime")):
+        # Python's years; an infinite date has none.
+        year = f"coalesce(year({column}) BETWEEN 1 AND 9999, FALSE)"
+        yield f"({column} IS NULL OR (isfinite({column}) AND {year}))"
+    conditions = (*node.checks, *node.typed)
+    yield from (f"coalesce({check(column)}, TRUE)" for check in conditions)

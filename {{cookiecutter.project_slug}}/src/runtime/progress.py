@@ -1,0 +1,186 @@
+"""What a person sees while a step runs: a bar here, lines in a log, an artifact in the UI."""
+
+import logging
+import math
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from uuid import UUID
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
+from prefect.logging import get_run_logger
+from prefect.logging.handlers import PrefectConsoleHandler
+from prefect.runtime import deployment, flow_run, task_run
+from rich.console import Console
+from rich.errors import LiveError
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
+
+from ingest.say import Say
+from runtime.summary import key_of_this_run
+
+# Seconds. A short step shows nothing and costs nothing.
+BAR_AFTER, BAR_EVERY = 0.5, 0.1
+LINE_EVERY = 5.0
+ARTIFACT_AFTER, ARTIFACT_EVERY = 2.0, 3.0
+
+
+@contextmanager
+def progress(*, at_once: bool = False) -> Generator[Say, None, None]:
+    """Give a step something to tell its progress to; must be used within a run.
+
+    On a terminal, in a run of no deployment, it moves a bar; elsewhere it logs a line every
+    few seconds. Where a step takes longer than a moment it also moves an artifact in the UI,
+    which ends at 100. The engine may tell as often as it likes. `at_once` shows the first
+    text too, for a step that says something only where it has to wait.
+    """
+    name = str(task_run.task_name or flow_run.flow_name or "run")
+    began = time.monotonic()
+    moving = _Moving(name, began)
+    with ExitStack() as stack:
+        console = _terminal()
+        here: _Lines | _Bar
+        if console is None:
+            here = _Lines(began if at_once else began + LINE_EVERY)
+        else:
+            here = _Bar(name, console, began if at_once else began + BAR_AFTER)
+            stack.callback(here.close)
+
+        def say(text: str, done: float | None = None) -> None:
+            now = time.monotonic()
+            if now >= here.due:
+                here.show(text, done, now)
+            if now >= moving.due:
+                moving.show(text, done, now)
+
+        try:
+            yield say
+        except Exception:
+            moving.stop("failed")
+            raise
+        moving.stop(None)
+
+
+def _terminal() -> Console | None:
+    """The console that Prefect logs to, if a person sits before it and waits for this run.
+
+    It must be that very one: two that write to one terminal garble each other's lines.
+    """
+    if deployment.id is not None:
+        return None
+    for handler in logging.getLogger("prefect").handlers:
+        if isinstance(handler, PrefectConsoleHandler):
+            return handler.console if handler.console.is_interactive else None
+    console = Console(stderr=True)
+    return console if console.is_interactive else None
+
+
+class _Lines:
+    """A line in the run's log every few seconds."""
+
+    def __init__(self, due: float) -> None:
+        self.due = due
+        self._logger = get_run_logger()
+
+    def show(self, text: str, done: float | None, now: float) -> None:
+        self.due = now + LINE_EVERY
+        self._logger.info(text if done is None else f"{text} ({_percent(done):.0f} %)")
+
+
+class _Bar:
+    """A bar below the log's lines, which goes when the step ends."""
+
+    def __init__(self, name: str, console: Console, due: float) -> None:
+        self.due = due
+        # Prefect's console knows no style by name, and the texts may hold brackets.
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(24, "bright_black", "green", "green", "bright_black"),
+            TaskProgressColumn("{task.percentage:>3.0f}%", markup=False),
+            TimeElapsedColumn(),
+            TextColumn(
+                "{task.fields[text]}",
+                markup=False,
+                table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+            ),
+            console=console,
+            transient=True,
+            expand=True,
+        )
+        self._task = self._progress.add_task(name, total=None, text="")
+
+    def show(self, text: str, done: float | None, now: float) -> None:
+        self.due = now + BAR_EVERY
+        try:
+            self._progress.start()
+        except LiveError:  # a step beside this one has the terminal's last line
+            self.due = math.inf
+            return
+        total, completed = (None, None) if done is None else (100.0, _percent(done))
+        self._progress.update(self._task, total=total, completed=completed, text=text)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+class _Moving:
+    """A progress artifact of the step, made once the step takes longer than a moment."""
+
+    def __init__(self, name: str, began: float) -> None:
+        self.due = began + ARTIFACT_AFTER
+        self._name = name
+        self._artifact: UUID | None = None
+        self._percent = 0.0
+        self._text = ""
+        self._logger = get_run_logger()
+        # Asked for here, since the engine may speak from a thread that is in no run.
+        self._flow_run, self._task_run = _uuid(flow_run.id), _uuid(task_run.id)
+
+    def show(self, text: str, done: float | None, now: float) -> None:
+        self._text = text
+        if done is not None:
+            self._percent = _percent(done)
+        self._send(f"{self._name}: {text}")
+        # A slow API shall not slow the step down: as long as it took, again.
+        self.due = max(now, time.monotonic()) + ARTIFACT_EVERY if self.due < math.inf else math.inf
+
+    def stop(self, why: str | None) -> None:
+        """The step has ended: well (None), or as `why` says."""
+        if self._artifact is None:
+            return
+        if why is None:
+            self._percent = 100.0
+        self._send(f"{self._name}, {why or 'done'}: {self._text}")
+
+    def _send(self, description: str) -> None:
+        try:
+            with get_client(sync_client=True) as client:
+                if self._artifact is None:
+                    self._artifact = client.create_artifact(
+                        ArtifactCreate(
+                            key=key_of_this_run("progress"),
+                            type="progress",
+                            description=description,
+                            data=self._percent,
+                            flow_run_id=self._flow_run,
+                            task_run_id=self._task_run,
+                        )
+                    ).id
+                else:
+                    client.update_artifact(
+                        self._artifact,
+                        ArtifactUpdate(description=description, data=self._percent),
+                    )
+        except Exception as error:  # to show progress is not worth a failure; not tried again
+            self.due = math.inf
+            self._artifact = None
+            self._logger.debug(f"Progress is not shown in the UI: {type(error).__name__}: {error}")
+
+
+def _percent(done: float) -> float:
+    return 100.0 * min(1.0, max(0.0, done))
+
+
+def _uuid(text: object) -> UUID | None:
+    return UUID(str(text)) if text else None
