@@ -71,6 +71,12 @@ def infer(source: SourceFile, today: date, say: Say = lambda _: None) -> Inferre
             misfits = _misfits(contract, reading, say)
             if not misfits:
                 break
+            if _wider(parts, misfits) == parts:
+                raise ContractError(
+                    f"No contract could be inferred that accepts every record of {source.url}: "
+                    f"these fields are refused whatever their type: {sorted(misfits)}. Write "
+                    "src/data_pipeline/contract.py by hand, and report this."
+                )
             parts = _wider(parts, misfits)
             tries.append(misfits)
     return Inferred(

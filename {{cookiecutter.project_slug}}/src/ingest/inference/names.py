@@ -19,8 +19,9 @@ from ingest.schema import RESERVED
 USED = frozenset(
     "str int float bool bytes list dict tuple set Any Literal Annotated Decimal date datetime time "
     "timedelta UUID BaseModel ConfigDict Field AwareDatetime NaiveDatetime NA_IS_NULL Contract "
-    "Record KEY TABLE CONTRACT model_config root".split()
+    "Record KEY TABLE CONTRACT model_config root l O I".split()
 )
+_PYDANTIC = frozenset(dir(BaseModel))
 _MOST_FIELD = 40
 _MOST_CLASS = 20
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -54,7 +55,7 @@ def field_name(name: str, taken: set[str]) -> str:
     if _is_plain(name) and _is_free(name, taken):
         return name
     stem = _ascii_words(name, "_")[:_MOST_FIELD].strip("_").lower() or "field"
-    if not stem[0].isalpha():
+    if not stem[0].isalpha() or stem.startswith("model_"):
         stem = f"field_{stem}"
     if not _is_free(stem, taken) and _is_free(f"{stem}_", taken):
         return f"{stem}_"
@@ -79,7 +80,7 @@ def _is_free(name: str, taken: set[str]) -> bool:
         name in taken
         or name in USED
         or keyword.iskeyword(name)
-        or hasattr(BaseModel, name)
+        or name in _PYDANTIC
         or name.startswith(("model_validate", "model_dump"))
     )
 

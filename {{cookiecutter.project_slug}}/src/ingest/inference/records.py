@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ingest.cells import CsvBlocks
 from ingest.formats import Format, RawRecord
+from ingest.opening import opened
 from ingest.readers import read
 from ingest.steps import SourceFile
 
@@ -28,7 +29,7 @@ class Reading:
     def blocks(self) -> Iterator[list[dict[str, Any]]]:
         """The sound records, some at a time. Raises SourceError as `read` does."""
         self.records = self.faulty = 0
-        raws = read(self.source.path, self.source.format, self.source.url)
+        raws = read(self.source)
         while some := list(itertools.islice(raws, _AT_ONCE)):
             block = [raw.value for raw in some if self._is_sound(raw)]
             self.records += len(block)
@@ -39,8 +40,8 @@ class Reading:
         """The columns that a CSV names in its header, in which an empty cell is no value."""
         if self.source.format is not Format.CSV:
             return []
-        with self.source.path.open(encoding="utf-8-sig", newline="") as text:
-            return next(csv.reader(text), [])
+        with opened(self.source) as stream:
+            return CsvBlocks(stream, self.source, 1).header
 
     def _is_sound(self, raw: RawRecord) -> bool:
         fault = raw.fault or (None if self._is_text(raw) else "it holds half of a surrogate pair")

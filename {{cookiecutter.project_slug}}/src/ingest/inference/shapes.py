@@ -134,8 +134,9 @@ def _numbers(seen: Seen) -> tuple[Shape, ...]:
     """Types for the numbers of JSON, which tell integers from others."""
     most = max(-seen.low - 1, seen.high)
     if float in seen.kinds and int in seen.kinds:
-        # A double would round the integers; a union, which has a column of JSON, does not.
-        exact = max(-seen.low, seen.high) <= _EXACT
+        # A double would round large integers, and beside a third type the column is JSON, where
+        # 1 shall stay 1; a union keeps each number as it is.
+        exact = max(-seen.low, seen.high) <= _EXACT and seen.kinds == {int, float}
         return (Plain("float"),) if exact else (Plain("int"), Plain("float"))
     if float in seen.kinds:
         return (Plain("float"),)
