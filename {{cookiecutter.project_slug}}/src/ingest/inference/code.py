@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ingest.inference.names import class_name, column_names, field_name, spelled
 from ingest.inference.shapes import (
     ANY,
     Choice,
+    Either,
     Many,
     Mapped,
     Maybe,
@@ -53,6 +54,8 @@ class Code:
         self._types: list[str] = []  # that need no class
         self._classes: list[str] = []
         self._named: dict[Shape, str] = {}
+        # A type of such a name would make its field have another one.
+        self._fields = set(_field_names(record))
         columns = _columns(record)
         self._class("Record", record, "One record of the source.", columns)
         self.key = (columns[key],) if key is not None else ()
@@ -133,7 +136,8 @@ class Code:
         return self._named[shape]
 
     def _new_name(self, where: str) -> str:
-        name = class_name(where, self.names | {f"Decimal{places}" for places in range(39)})
+        taken = self.names | self._fields | {f"Decimal{places}" for places in range(39)}
+        name = class_name(where, taken)
         self.names.add(name)
         return name
 
@@ -143,15 +147,28 @@ def _columns(shape: Parts, reserved: tuple[str, ...] = RESERVED) -> dict[str, st
     return dict(zip(names, column_names(names, reserved), strict=True))
 
 
+def _field_names(shape: Shape) -> Iterator[str]:
+    if isinstance(shape, Parts):
+        for part in shape.parts:
+            yield part.name
+            yield from _field_names(part.shape)
+    for inner in _inner(shape):
+        yield from _field_names(inner)
+
+
+def _inner(shape: Shape) -> tuple[Shape, ...]:
+    if isinstance(shape, Many):
+        return (shape.item,)
+    if isinstance(shape, Mapped):
+        return (shape.value,)
+    if isinstance(shape, Maybe):
+        return (shape.shape,)
+    return shape.shapes if isinstance(shape, Either) else ()
+
+
 def _has_bytes(shape: Shape) -> bool:
     """Whether a value of these bytes is written by the model that has the field."""
-    if isinstance(shape, Many):
-        return _has_bytes(shape.item)
-    if isinstance(shape, Mapped):
-        return _has_bytes(shape.value)
-    if isinstance(shape, Maybe):
-        return _has_bytes(shape.shape)
-    return shape == Plain("bytes")
+    return shape == Plain("bytes") or any(map(_has_bytes, _inner(shape)))
 
 
 def _field(part: Part, python: str, hint: str, column: str) -> list[str]:

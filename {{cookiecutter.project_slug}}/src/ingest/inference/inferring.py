@@ -23,8 +23,8 @@ from ingest.inference.parquet import parquet_shapes
 from ingest.inference.records import Reading
 from ingest.inference.seen import Members
 from ingest.inference.shapes import ANY, TEXT, Choice, Part, Parts, Plain, parts_of
+from ingest.say import Say, silent
 from ingest.schema import columns_of
-from ingest.sources import Say
 from ingest.steps import SourceFile
 
 # A table with more columns is of no use to anybody.
@@ -52,20 +52,22 @@ class Inferred:
     widened: tuple[str, ...]
 
 
-def infer(source: SourceFile, today: date, say: Say = lambda _: None) -> Inferred:
+def infer(
+    source: SourceFile, today: date, say: Say = silent, called: str | None = None
+) -> Inferred:
     """Infer the contract of a source; the table is named after its file.
 
-    Raises SourceError for a source without records and for one that cannot be read,
+    called: what the contract calls its source, without secrets; else `source.url`. Raises SourceError for a source without records and for one that cannot be read,
     ContractError for one that no contract can be written for.
     """
     reading = Reading(source)
-    table = table_name(source.url)
+    table = table_name(called or source.url)
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
         parts, unique = _observed(reading, Path(folder), say)
         tries: list[set[str]] = []
         while True:
             code = Code(parts, chosen(unique, parts, table), table)
-            text = signed(code.text, source.url, today, reading.records)
+            text = signed(code.text, called or source.url, today, reading.records)
             check(text, code.names)
             contract = _loaded(text, Path(folder) / f"contract{len(tries)}.py")
             misfits = _misfits(contract, reading, say)

@@ -91,9 +91,11 @@ def class_name(name: str, taken: set[str]) -> str:
     stem = "".join(word[:1].upper() + word[1:] for word in words)[:_MOST_CLASS] or "Item"
     if not stem[0].isalpha():
         stem = "Item" + stem
-    return _numbered(
-        stem, "", lambda one: one not in taken | USED and not keyword.iskeyword(one)
-    )
+
+    def is_free(one: str) -> bool:
+        return one not in taken and one not in USED and not keyword.iskeyword(one)
+
+    return stem if is_free(stem) else _numbered(f"{stem}Type", "", is_free)
 
 
 def column_names(names: list[str], reserved: tuple[str, ...] = RESERVED) -> list[str]:
