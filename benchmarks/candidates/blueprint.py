@@ -5,14 +5,14 @@ Runs in the stamped project's own environment. All that knows the engine's inter
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from data_pipeline.config import DEFAULT_BATCH_SIZE, LIMITS
 from data_pipeline.contract import CONTRACT
 from data_pipeline.transform import transform
-from ingest import sources, warehouse
+from ingest import sources
 from ingest.contract import Contract
 from ingest.gate import judge
+from ingest.loading import Load
+from ingest.sinks import open_sink
 from ingest.staging import stage
 from ingest.steps import Step
 
@@ -29,6 +29,5 @@ def run(job: Job) -> None:
     source = sources.fetch(job.url, job.work)
     judged = judge(source, contract, step, job.work)
     ready = stage(judged, contract, (lambda records: records) if flat else transform, job.work)
-    if "://" in job.target:
-        raise NotImplementedError("this engine loads DuckDB files")
-    warehouse.load(ready.rows, Path(job.target), contract, RUN_ID)
+    load = Load(RUN_ID, source.url, judged.read)
+    open_sink(str(job.target)).load(ready, contract, load)

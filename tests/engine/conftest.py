@@ -6,4 +6,5 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(next(ROOT.glob("*/src/ingest")).parent))
+PROJECT = next(ROOT.glob("*/src/ingest")).parents[1]
+sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "tests")]

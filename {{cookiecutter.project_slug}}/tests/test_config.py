@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from data_pipeline.config import BatchSize, ExtractConfig, SourceUrl, TargetPath
-from runtime.project import ROOT, resolve
+from data_pipeline.config import BatchSize, ExtractConfig, SourceUrl, Target
+from runtime.project import ROOT, resolve, resolve_target
 
 
 @pytest.mark.parametrize(
@@ -49,10 +49,25 @@ def test_anything_else_is_refused(location: str) -> None:
         TypeAdapter(SourceUrl).validate_python(location)
 
 
-def test_a_target_is_a_path() -> None:
-    TypeAdapter(TargetPath).validate_python("data/warehouse.duckdb")
-    with pytest.raises(ValidationError, match="is no path"):
-        TypeAdapter(TargetPath).validate_python("https://example.com/x")
+@pytest.mark.parametrize(
+    "target",
+    [
+        "data/warehouse.duckdb",
+        "/srv/lake/",
+        "duckdb:///data/w.duckdb",
+        "parquet:////srv/lake",
+        "postgresql://ann@host/sales",
+        "s3://bucket/folder",
+    ],
+)
+def test_a_target_is_a_path_or_a_url(target: str) -> None:
+    assert TypeAdapter(Target).validate_python(target) == target
+
+
+def test_any_other_target_is_refused() -> None:
+    for target in ("https://example.com/x", "mysql://host/x", "s3://", ""):
+        with pytest.raises(ValidationError, match="is no target"):
+            TypeAdapter(Target).validate_python(target)
 
 
 def test_the_batch_size_has_bounds() -> None:
@@ -78,3 +93,11 @@ def test_a_relative_path_starts_at_the_project(
     for url in ("https://example.com/x", "file:///x", "s3://b/x", "gs://b/x", "az://c/x"):
         assert resolve(url) == url
     assert (ROOT / "pyproject.toml").is_file()
+
+
+def test_a_relative_target_starts_at_the_project(tmp_path: Path) -> None:
+    assert resolve_target("data/w.duckdb") == str(ROOT / "data" / "w.duckdb")
+    assert resolve_target("lake/") == str(ROOT / "lake") + "/"
+    assert resolve_target("duckdb:///data/w.duckdb") == f"duckdb:///{ROOT / 'data' / 'w.duckdb'}"
+    assert resolve_target(f"parquet:///{tmp_path}") == f"parquet:///{tmp_path}"
+    assert resolve_target("postgresql://host/db") == "postgresql://host/db"

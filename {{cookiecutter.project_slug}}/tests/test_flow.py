@@ -140,5 +140,5 @@ def test_a_parameter_out_of_bounds_is_refused(wrong: dict[str, Any]) -> None:
 def test_the_server_knows_the_bounds_too() -> None:
     properties = parameter_schema(data_pipeline.fn).properties
     assert properties["batch_size"]["minimum"] == 1
-    assert properties["batch_size"]["maximum"] == 100_000
+    assert properties["batch_size"]["maximum"] == 1_000_000
     assert "pattern" in properties["source_url"]

@@ -50,7 +50,9 @@ def test_the_records_of_an_object_stay_under_their_key(tmp_path: Path) -> None:
 def test_rows_of_a_parquet_file_keep_their_types(tmp_path: Path) -> None:
     source = tmp_path / "source.parquet"
     duckdb.sql("SELECT i::SMALLINT AS a FROM range(9) AS t(i)").write_parquet(str(source))
-    small = cut(fetch(str(source), tmp_path), tmp_path / "small", 2, keep=lambda raw: raw.value["a"] > 3)
+    small = cut(
+        fetch(str(source), tmp_path), tmp_path / "small", 2, keep=lambda raw: raw.value["a"] > 3
+    )
     assert duckdb.sql(f"SELECT a, typeof(a) FROM '{small.path}'").fetchall() == [
         (4, "SMALLINT"),
         (5, "SMALLINT"),
@@ -66,9 +68,13 @@ def test_a_short_source_is_taken_whole(tmp_path: Path) -> None:
 def test_records_that_are_not_wanted_are_passed_over(tmp_path: Path) -> None:
     source = tmp_path / "source.csv"
     source.write_bytes(b'a,b\n"x\ny",2\n3\n\n4,5\n6,"7\n8"\n9,9\n')
-    small = cut(fetch(str(source), tmp_path), tmp_path / "small", 2, keep=lambda raw: raw.fault is None)
+    small = cut(
+        fetch(str(source), tmp_path), tmp_path / "small", 2, keep=lambda raw: raw.fault is None
+    )
     assert small.path.read_bytes() == b'a,b\n"x\ny",2\n4,5\n'
-    later = cut(fetch(str(source), tmp_path), tmp_path / "later", 2, keep=lambda raw: raw.position > 3)
+    later = cut(
+        fetch(str(source), tmp_path), tmp_path / "later", 2, keep=lambda raw: raw.position > 3
+    )
     assert later.path.read_bytes() == b'a,b\n6,"7\n8"\n9,9\n'
     none = cut(fetch(str(source), tmp_path), tmp_path / "none", 2, keep=lambda raw: False)
     assert (none.count, none.path.read_bytes()) == (0, b"a,b\n")

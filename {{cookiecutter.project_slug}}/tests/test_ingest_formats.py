@@ -164,7 +164,10 @@ def test_a_crooked_csv_is_an_error(tmp_path: Path, content: bytes, says: str) ->
 @pytest.mark.parametrize(
     ("content", "key"),
     [
-        (b'{"n": 2, "data": {"x": "]}", "all": [{"a": 1}, {"a": 2}], "y": 1}, "z": [3]}', "data.all"),
+        (
+            b'{"n": 2, "data": {"x": "]}", "all": [{"a": 1}, {"a": 2}], "y": 1}, "z": [3]}',
+            "data.all",
+        ),
         (b'\xef\xbb\xbf{"all": [{"a":\n1},\n{"a": 2}\n]\n}\n', "all"),
     ],
 )

@@ -109,7 +109,10 @@ def test_a_value_too_large_for_its_column_is_refused_not_fatal(
 
 def test_infinity_is_not_turned_into_nothing(tmp_path: Path) -> None:
     result = judged(tmp_path, ['{"id": 1, "share": 1e999}', '{"id": 2, "share": "nan"}'])
-    assert [row["share"] for row in staged(result)] == [math.inf, pytest.approx(math.nan, nan_ok=True)]
+    assert [row["share"] for row in staged(result)] == [
+        math.inf,
+        pytest.approx(math.nan, nan_ok=True),
+    ]
 
 
 def test_half_a_surrogate_pair_is_refused_and_kept(tmp_path: Path) -> None:

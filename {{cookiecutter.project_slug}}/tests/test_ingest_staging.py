@@ -11,12 +11,13 @@ import pytest
 from pydantic import AwareDatetime, BaseModel, Field, field_serializer
 
 from ingest.contract import Contract
-from ingest.errors import ContractError, TransformError
 from ingest.each import each_record
+from ingest.errors import ContractError, TransformError
 from ingest.formats import Format
 from ingest.gate import judge
+from ingest.loading import Ready
 from ingest.staging import Transform, stage
-from ingest.steps import Limits, Ready, SourceFile, Step, Window
+from ingest.steps import Limits, SourceFile, Step, Window
 
 
 class Record(BaseModel):
@@ -55,18 +56,13 @@ def rows(ready: Ready, columns: str = "*") -> list[tuple[Any, ...]]:
 
 
 def test_values_arrive_with_their_types(tmp_path: Path) -> None:
-    line = (
-        '{"id":1,"the \\"price\\"":"1.10","at":"2024-05-01T02:00:00+02:00","tags":{"a":1}}'
-    )
+    line = '{"id":1,"the \\"price\\"":"1.10","at":"2024-05-01T02:00:00+02:00","tags":{"a":1}}'
     at = datetime(2024, 5, 1, tzinfo=UTC)
     assert rows(staged(tmp_path, [line])) == [(1, Decimal("1.10"), at, {"a": 1})]
 
 
 def test_the_last_of_equal_keys_wins(tmp_path: Path) -> None:
-    lines = [
-        json.dumps({"id": place % 2, "tags": {"place": place}})
-        for place in range(1, 6)
-    ]
+    lines = [json.dumps({"id": place % 2, "tags": {"place": place}}) for place in range(1, 6)]
     ready = staged(tmp_path, lines)
     assert (ready.count, ready.duplicates) == (2, 3)
     assert rows(ready, "tags['place']") == [(4,), (5,)]
@@ -127,9 +123,9 @@ def test_a_transform_of_one_record_is_a_choice_that_is_told(tmp_path: Path) -> N
         more = {"twice": record["id"] * 2, "at": record["at"]}
         return {**record, **more} if record["id"] != 2 else None
 
-    lines = [json.dumps({"id": n, "the \"price\"": "1.10", "tags": {"a": n}}) for n in (1, 2, 3)]
+    lines = [json.dumps({"id": n, 'the "price"': "1.10", "tags": {"a": n}}) for n in (1, 2, 3)]
     ready = staged(tmp_path, lines, transform=doubled)
-    assert rows(ready, "id, twice, \"the \"\"price\"\"\", tags['a']") == [
+    assert rows(ready, 'id, twice, "the ""price""", tags[\'a\']') == [
         (1, 2, Decimal("1.10"), 1),
         (3, 6, Decimal("1.10"), 3),
     ]

@@ -27,10 +27,10 @@ def test_the_sample_has_3000_orders_12_bad_records_and_3_corrections(tmp_path: P
     ready = stage(judged, CONTRACT, transform, tmp_path)
     assert (judged.read, judged.rejected) == (3015, 12)
     assert (ready.count, ready.duplicates) == (3000, 3)
-    with duckdb.connect() as connection:
-        wrong = f"FROM '{ready.rows}' WHERE customer.email != lower(customer.email)"
+    with duckdb.connect(str(ready.staging), read_only=True) as connection:
+        wrong = "FROM rows WHERE customer.email != lower(customer.email)"
         assert connection.execute(wrong).fetchall() == []
-        total = f"SELECT items_total, order_total FROM '{ready.rows}' WHERE order_id = 100001"
+        total = "SELECT items_total, order_total FROM rows WHERE order_id = 100001"
         assert connection.execute(total).fetchall() == [(Decimal("239.09"), Decimal("290.54"))]
 
 

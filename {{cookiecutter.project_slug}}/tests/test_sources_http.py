@@ -257,7 +257,7 @@ def test_no_secret_is_logged_or_shown(
         headers={"X-Key": TOKEN},
     )
     url = f"{served.url.replace('//', f'//ann:{TOKEN}@')}/orders.ndjson?token={TOKEN}&day=1"
-    source = fetch(url, tmp_path, heard.append, request)
+    source = fetch(url, tmp_path, lambda text, done=None: heard.append(text), request)
     error = refused(url, tmp_path, request)
     assert served.asked[0].query["api_key"] == TOKEN
     assert "day=1" in source.url and heard
@@ -338,7 +338,8 @@ def test_a_server_that_asks_to_wait_is_heeded(site: Start, tmp_path: Path, statu
     answers = iter([{"status": status, "headers": {"Retry-After": "1"}}, {"body": BODY}])
     served = site(lambda asked: next(answers))
     began = datetime.now(UTC)
-    assert fetch(served.url + "/orders.ndjson", tmp_path, heard.append).size == len(BODY)
+    source = fetch(served.url + "/orders.ndjson", tmp_path, lambda text, done=None: heard.append(text))
+    assert source.size == len(BODY)
     assert datetime.now(UTC) - began >= timedelta(seconds=1)
     assert f"answered {status} and asks to wait 1 s" in heard[0]
 

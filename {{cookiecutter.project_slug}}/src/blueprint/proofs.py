@@ -21,6 +21,7 @@ from data_pipeline.extract import extract
 from ingest.cut import Cut, cut
 from ingest.errors import SourceError
 from ingest.formats import RawRecord
+from ingest.say import silent
 from ingest.steps import SourceFile
 from ingest.summary import RunSummary
 from runtime.summary import read
@@ -93,7 +94,7 @@ def _fetched(source: str, destination: Path) -> SourceFile:
     """The source as extract.py brings it."""
     folder = destination.with_name("fetched")
     folder.mkdir(parents=True, exist_ok=True)
-    return extract(ExtractConfig(source_url=source), folder, lambda _: None)
+    return extract(ExtractConfig(source_url=source), folder, silent)
 
 
 def _fits_the_contract(raw: RawRecord) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from runtime.chart import bar
 
@@ -45,7 +45,8 @@ def warn(text: str) -> None:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table of what happened; `None` shows as a dash."""
-    shown = Table(*columns)
+    # A path is folded where it is too long: cut short it could not be opened.
+    shown = Table(*(Column(name, overflow="fold") for name in columns))
     for row in rows:
         shown.add_row(*("-" if cell is None else str(cell) for cell in row))
     console.print(shown)

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from ingest.loading import Mode
+from ingest.planning import Guard, WhenShrunk
 from ingest.steps import Limits
 
 # A run fails, and loads nothing, when more than this share of its records is refused, or
@@ -22,7 +24,13 @@ LIMITS = Limits(share=MAX_REJECTED_SHARE, count=MAX_REJECTED_COUNT)
 # out, where they hold personal data; which field was wrong, and why, is always shown.
 SHOW_REFUSED_RECORDS = True
 
-DEFAULT_BATCH_SIZE = 500
+# A source that is empty, or smaller than at its last load by more than this share, fails the
+# run before anything is loaded; WARN loads it and says so, ACCEPT loads it.
+SHRUNK_SHARE = 0.5
+WHEN_SHRUNK = WhenShrunk.FAIL
+GUARD = Guard(share=SHRUNK_SHARE, then=WHEN_SHRUNK)
+
+DEFAULT_BATCH_SIZE = 50_000
 DEFAULT_TARGET = "data/warehouse.duckdb"
 DEFAULT_QUARANTINE = "quarantine"
 
@@ -32,6 +40,7 @@ _PATH = r"[A-Za-z]:[\\/]|(?![A-Za-z][A-Za-z0-9+.\-]*:)(?!.*://)\S"
 _OBJECT = r"(s3|gs|az)://[^/\s?#@:]+(/(?!\.{1,2}(/|$))[^/?#]+)+$"
 _SOURCE = rf"^(https?://[^/\s]|file:/|{_OBJECT}|{_PATH})"
 _PATH_ONLY = rf"^({_PATH})"
+_TARGET = rf"^((duckdb|parquet):///.|postgres(ql)?://|(s3|gs|az)://[^/\s?#@:]+/|{_PATH})"
 
 
 def _check_source(value: str) -> str:
@@ -49,6 +58,12 @@ def _check_path(value: str) -> str:
     return value
 
 
+def _check_target(value: str) -> str:
+    if not re.match(_TARGET, value):
+        raise ValueError(f"{value!r} is no target: write a path such as {DEFAULT_TARGET}, or a URL")
+    return value
+
+
 SourceUrl = Annotated[
     str,
     AfterValidator(_check_source),
@@ -58,14 +73,14 @@ SourceUrl = Annotated[
     ),
 ]
 BatchSize = Annotated[
-    int, Field(ge=1, le=100_000, description="How many records are judged in one step.")
+    int, Field(ge=1, le=1_000_000, description="How many records are judged in one step.")
 ]
-TargetPath = Annotated[
+Target = Annotated[
     str,
-    AfterValidator(_check_path),
+    AfterValidator(_check_target),
     Field(
-        description="The DuckDB file that is loaded; a relative path starts at the project.",
-        json_schema_extra={"pattern": _PATH_ONLY},
+        description="What is loaded: a DuckDB file, or a URL of docs/TARGETS.md.",
+        json_schema_extra={"pattern": _TARGET},
     ),
 ]
 QuarantinePath = Annotated[
@@ -75,6 +90,12 @@ QuarantinePath = Annotated[
         description="The folder for refused records; a relative path starts at the project.",
         json_schema_extra={"pattern": _PATH_ONLY},
     ),
+]
+
+
+RunMode = Annotated[
+    Mode,
+    Field(description="full, incremental (what is newer than the last load), or backfill."),
 ]
 
 

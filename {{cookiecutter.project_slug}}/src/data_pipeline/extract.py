@@ -1,12 +1,12 @@
 """Which source. Yours to edit where a URL or a path does not say it all."""
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from data_pipeline.config import ExtractConfig
 from ingest import sources
 from ingest.formats import Reading
+from ingest.say import Say
 from ingest.sources import Request
 from ingest.steps import SourceFile
 from runtime.project import resolve
@@ -32,7 +32,7 @@ def reading() -> Reading:
 def extract(
     config: ExtractConfig,
     folder: Path,
-    say: Callable[[str], None],
+    say: Say,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> SourceFile:

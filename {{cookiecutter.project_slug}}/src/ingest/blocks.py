@@ -4,6 +4,7 @@ import codecs
 import io
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -13,7 +14,13 @@ from ingest.formats import MAX_RECORD, Format, RawRecord
 from ingest.opening import CHUNK
 from ingest.steps import SourceFile
 
-_SKIP = json.decoder.WHITESPACE
+_SKIP = re.compile(r"[ \t\n\r]*")
+
+
+def end_of_spaces(text: str, at: int) -> int:
+    """Where the spaces of JSON that begin at `at` end."""
+    found = _SKIP.match(text, at)
+    return found.end() if found else at
 
 
 @dataclass(frozen=True)
@@ -207,7 +214,7 @@ class _Scanner:
     def _next(self) -> str:
         """The next character that is no space; empty at the end of the file."""
         while True:
-            self._at = _SKIP.match(self._text, self._at).end()  # type: ignore[union-attr]
+            self._at = end_of_spaces(self._text, self._at)
             if self._at < len(self._text):
                 return self._text[self._at]
             if self._ended:

@@ -3,8 +3,10 @@
 import codecs
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from ingest.blocks import end_of_spaces
 from ingest.errors import SourceError
 from ingest.formats import Compression, Format, Reading
 from ingest.opening import opened
@@ -38,7 +40,7 @@ _PACKED_SUFFIXES = {".gz", ".gzip", ".zst", ".zstd"}
 
 
 def recognised(
-    path: Path, content_type: str, name: str, shown: str, reading: Reading = Reading()
+    path: Path, content_type: str, name: str, shown: str, reading: Reading | None = None
 ) -> SourceFile:
     """The file as a source, all that `reading` leaves open found out.
 
@@ -46,6 +48,7 @@ def recognised(
     what is in no known format, and says what it looks like; OSError as open() does.
     """
     size = path.stat().st_size
+    reading = reading or Reading()
     with path.open("rb") as file:
         start = file.read(4)
     packed = _PACKED.get(start) or _PACKED.get(start[:2])
@@ -62,20 +65,16 @@ def recognised(
     with opened(source) as stream:
         head = stream.read(_HEAD)
     if head.startswith(b"PAR1"):
-        return _with(source, format=Format.PARQUET)
+        return replace(source, format=Format.PARQUET)
     _refuse_foreign(head, source)
     text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").lstrip()
     found = reading.format or _format(text, content_type, name, source)
     if found is Format.CSV:
         delimiter = reading.delimiter or _delimiter(text, name)
-        return _with(source, format=found, delimiter=delimiter)
+        return replace(source, format=found, delimiter=delimiter)
     if found is Format.JSON and text.startswith("{") and not reading.records_key:
-        return _with(source, format=found, records_key=_records_key(text, shown))
-    return _with(source, format=found)
-
-
-def _with(source: SourceFile, **changes: object) -> SourceFile:
-    return SourceFile(**{**source.__dict__, **changes})
+        return replace(source, format=found, records_key=_records_key(text, shown))
+    return replace(source, format=found)
 
 
 def _refuse_foreign(head: bytes, source: SourceFile) -> None:
@@ -156,21 +155,20 @@ def _records_key(text: str, shown: str) -> str:
 def _candidates(text: str) -> list[str]:
     """The keys of the object at the text's beginning whose value begins as an array of objects."""
     scan, found, at = json.JSONDecoder().raw_decode, [], 1
-    spaces = json.decoder.WHITESPACE
     while True:
-        at = spaces.match(text, at).end()  # type: ignore[union-attr]
+        at = end_of_spaces(text, at)
         try:
             key, at = scan(text, at)
-            at = spaces.match(text, at).end()  # type: ignore[union-attr]
-            value = spaces.match(text, at + 1).end()  # type: ignore[union-attr]
+            at = end_of_spaces(text, at)
+            value = end_of_spaces(text, at + 1)
             if text[at : at + 1] != ":" or not isinstance(key, str):
                 return found
             if text.startswith("[", value):
-                inner = spaces.match(text, value + 1).end()  # type: ignore[union-attr]
+                inner = end_of_spaces(text, value + 1)
                 if text[inner : inner + 1] in ("{", "]", ""):
                     found.append(key)
             _, at = scan(text, value)
-            at = spaces.match(text, at).end()  # type: ignore[union-attr]
+            at = end_of_spaces(text, at)
         except (ValueError, RecursionError):  # what was read ends here
             return found
         if text[at : at + 1] != ",":

@@ -13,8 +13,9 @@ from ingest.contract import Contract
 from ingest.duck import columns, connect, count, literal, quote
 from ingest.each import is_each, run_each
 from ingest.errors import ContractError, TransformError
+from ingest.loading import Ready
 from ingest.schema import RESERVED, columns_of
-from ingest.steps import Judged, Ready, Window
+from ingest.steps import Judged, Window
 
 Transform = Callable[[Any], Any]
 _HERE = "src/data_pipeline/transform.py"
@@ -84,14 +85,21 @@ def _make_records(
         conditions.append("_position NOT IN (SELECT _position FROM superseded)")
     if window.since is not None or window.until is not None:
         name = _watermark_name(contract)
+        kind = columns_of(contract.record)[name]
         for bound, sign in ((window.since, ">="), (window.until, "<")):
             if bound is not None:
-                condition = f"{quote(name)} {sign} {literal(bound)}::{columns_of(contract.record)[name]}"
+                condition = f"{quote(name)} {sign} {_as_type(bound, kind)}"
                 conditions.append(f"({quote(name)} IS NULL OR {condition})")
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     connection.execute(
         f"CREATE OR REPLACE VIEW records AS SELECT * EXCLUDE (_position) FROM accepted{where}"
     )
+
+
+def _as_type(bound: str, kind: str) -> str:
+    # A moment with an offset is no DATE and no TIMESTAMP, but can become one.
+    through = "::TIMESTAMPTZ" if kind in ("DATE", "TIMESTAMP") else ""
+    return f"{literal(bound)}{through}::{kind}"
 
 
 def _watermark_name(contract: Contract) -> str:
@@ -218,4 +226,6 @@ def _watermark(connection: duckdb.DuckDBPyConnection, contract: Contract) -> str
         return None
     name = quote(_watermark_name(contract))
     found = connection.execute(f"SELECT max({name}) FROM records").fetchall()[0][0]
-    return None if found is None else found.isoformat() if hasattr(found, "isoformat") else str(found)
+    return (
+        None if found is None else found.isoformat() if hasattr(found, "isoformat") else str(found)
+    )

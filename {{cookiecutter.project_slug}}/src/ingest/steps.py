@@ -4,24 +4,9 @@ Prefect carries these from task to task, so they hold no data.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 
 from ingest.formats import Compression, Format
-
-
-class Mode(StrEnum):
-    """What a run takes of its source.
-
-    FULL: all of it. INCREMENTAL: what is newer than the last load. BACKFILL: a range of
-    dates. REPLAY: what an earlier run refused.
-    """
-
-    FULL = "full"
-    INCREMENTAL = "incremental"
-    BACKFILL = "backfill"
-    REPLAY = "replay"
 
 
 @dataclass(frozen=True)
@@ -105,66 +90,3 @@ class Window:
 
     since: str | None = None
     until: str | None = None
-
-
-@dataclass(frozen=True)
-class Ready:
-    """The rows to load: the relation `rows` in the DuckDB file `staging`.
-
-    Its columns are those of the table without the lineage; KEY is never null in it, and each
-    key is there once. read: records of the source. duplicates: accepted records that gave way
-    to a later one. watermark: the greatest of the rows, as ISO text. way: how the rows were
-    made, where that is slow.
-    """
-
-    staging: Path
-    count: int
-    duplicates: int
-    read: int
-    watermark: str | None = None
-    way: str = ""
-
-
-@dataclass(frozen=True)
-class Load:
-    """What one load is told.
-
-    read: records of the source. accept_other_source: whether a table that was loaded from
-    another source may be replaced. replay_of, positions: in a REPLAY, the run that refused
-    these records, and which they are.
-    """
-
-    run_id: str
-    source_url: str
-    read: int
-    mode: Mode = Mode.FULL
-    accept_other_source: bool = False
-    watermark: str | None = None
-    replay_of: str | None = None
-    positions: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class LastLoad:
-    """The newest load of a table. watermark: the greatest that any load of it has had."""
-
-    run_id: str
-    source_url: str
-    read: int
-    rows: int
-    watermark: str | None
-    loaded_at: datetime
-    mode: Mode = Mode.FULL
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """What a load did to the table's rows."""
-
-    inserted: int
-    updated: int
-    unchanged: int
-
-    @property
-    def total(self) -> int:
-        return self.inserted + self.updated + self.unchanged

@@ -7,7 +7,9 @@ from pathlib import Path
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from ingest.contract import Contract
-from ingest.steps import Judged, Loaded, Ready, SourceFile
+from ingest.errors import PipelineError
+from ingest.loading import Loaded, Ready
+from ingest.steps import Judged, SourceFile
 
 MOST_REASONS = 10
 MOST_REFUSED = 5
@@ -189,8 +191,10 @@ def _first_refused(judged: Judged | None, show_raw: bool) -> tuple[RefusedRecord
 
 
 def _explained(error: BaseException) -> str:
-    name = type(error).__name__
-    return _cut(f"{name}: {error}" if str(error) else name, LONGEST_ERROR)
+    """A message of ours says it all; another's needs the name of its kind."""
+    if isinstance(error, PipelineError):
+        return _cut(str(error), LONGEST_ERROR)
+    return _cut(f"{type(error).__name__}: {error}", LONGEST_ERROR)
 
 
 def _cut(text: str, longest: int) -> str:

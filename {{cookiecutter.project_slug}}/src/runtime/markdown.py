@@ -1,58 +1,66 @@
 """A run's summary as a page that a person reads in Prefect's UI."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from datetime import UTC
 
 from ingest.summary import RunSummary
 from runtime.chart import chart
 
-# What Markdown or HTML would take for more than a character.
-_SPECIAL = str.maketrans({one: f"&#{ord(one)};" for one in "&<>|`*_[]~\\!#:@$\"'"})
+# What Markdown or HTML would take for more than a character: punctuation and the @ and : of
+# links. A backslash is the one way that the UI undoes for all of them.
+_SPECIAL = str.maketrans({one: "\\" + one for one in "&<>|`*_[](){}~\\!#:@$+-"})
+# The UI breaks no line in a table, and hides what stands to the right of a long one.
+_CELL = 60  # characters of a line in a cell
 
 
 def page(summary: RunSummary, last: Sequence[RunSummary]) -> str:
     """The page of one run; `last` are the last runs with this one, the oldest first."""
-    parts = [_head(summary), _table(("", ""), summary.facts())]
+    parts = [
+        _head(summary),
+        "## Rows loaded by the last runs",
+        f"```text\n{chart(last, UTC)}\n```",
+        "One line a run, this one last; times are UTC.",
+        "## This run",
+        _table(("Fact", "Value"), summary.facts()),
+    ]
     if summary.reasons:
         parts += [
             "## Refused, by reason",
             _table(
-                ("Reason", "Records"),
-                ((reason, f"{count:,}") for reason, count in summary.most_refused()),
+                ("Records", "Reason"),
+                ((f"{count:,}", reason) for reason, count in summary.most_refused()),
             ),
         ]
     if summary.first_refused:
         parts += ["## The first refused records", _refused(summary)]
-    parts += [
-        "## Rows loaded by the last runs",
-        f"```text\n{chart(last, UTC)}\n```",
-        "One line a run, the last one lowest; times are UTC.",
-    ]
     return "\n\n".join(parts) + "\n"
 
 
 def _head(summary: RunSummary) -> str:
     if summary.error is None:
         return f"# {summary.rows_loaded:,} rows in {_plain(summary.table)}"
-    lines = (_plain(line) for line in summary.error.splitlines())
+    lines = [_plain(line) for line in summary.error.splitlines()]
     return "# Failed\n\n" + "\n".join(f"> {line}  " for line in lines)
 
 
 def _refused(summary: RunSummary) -> str:
-    with_raw = any(one.raw is not None for one in summary.first_refused)
-    head = ("Record", "Field", "Reason", "As it came")
-    rows = (
-        (f"{one.position:,}", one.field or "", one.reason, one.raw or "")
-        for one in summary.first_refused
-    )
-    if with_raw:
-        return _table(head, rows)
-    return _table(head[:3], (row[:3] for row in rows))
+    rows = []
+    for one in summary.first_refused:
+        why = f"{one.field}: {one.reason}" if one.field else one.reason
+        rows.append((f"{one.position:,}", why, *([] if one.raw is None else [one.raw])))
+    head = ("Record", "Field and reason", "As it came")
+    return _table(head[: max(map(len, rows))], rows)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *([_plain(cell) for cell in row] for row in rows)]
+    width = _CELL * 2 // len(head) if len(head) > 2 else _CELL
+    lines = [head, ["---"] * len(head), *([_cell(text, width) for text in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str, width: int) -> str:
+    return "<br>".join(_plain(line) for line in textwrap.wrap(text, width, break_on_hyphens=False))
 
 
 def _plain(text: str) -> str:

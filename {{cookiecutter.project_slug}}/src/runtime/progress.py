@@ -49,10 +49,11 @@ def progress(*, at_once: bool = False) -> Generator[Say, None, None]:
 
         def say(text: str, done: float | None = None) -> None:
             now = time.monotonic()
+            moving.last = text
             if now >= here.due:
                 here.show(text, done, now)
             if now >= moving.due:
-                moving.show(text, done, now)
+                moving.show(done)
 
         try:
             yield say
@@ -69,11 +70,18 @@ def _terminal() -> Console | None:
     """
     if deployment.id is not None:
         return None
-    for handler in logging.getLogger("prefect").handlers:
-        if isinstance(handler, PrefectConsoleHandler):
-            return handler.console if handler.console.is_interactive else None
-    console = Console(stderr=True)
+    console = _log_console() or Console(stderr=True)
     return console if console.is_interactive else None
+
+
+def _log_console() -> Console | None:
+    logger: logging.Logger | None = logging.getLogger("prefect.task_runs")
+    while logger is not None:
+        for handler in logger.handlers:
+            if isinstance(handler, PrefectConsoleHandler):
+                return handler.console
+        logger = logger.parent if logger.propagate else None
+    return None
 
 
 class _Lines:
@@ -96,7 +104,7 @@ class _Bar:
         # Prefect's console knows no style by name, and the texts may hold brackets.
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(24, "bright_black", "green", "green", "bright_black"),
+            BarColumn(24, "bright_black", "green", "green", "green"),
             TaskProgressColumn("{task.percentage:>3.0f}%", markup=False),
             TimeElapsedColumn(),
             TextColumn(
@@ -132,18 +140,16 @@ class _Moving:
         self._name = name
         self._artifact: UUID | None = None
         self._percent = 0.0
-        self._text = ""
+        self.last = ""
         self._logger = get_run_logger()
         # Asked for here, since the engine may speak from a thread that is in no run.
         self._flow_run, self._task_run = _uuid(flow_run.id), _uuid(task_run.id)
 
-    def show(self, text: str, done: float | None, now: float) -> None:
-        self._text = text
+    def show(self, done: float | None) -> None:
         if done is not None:
             self._percent = _percent(done)
-        self._send(f"{self._name}: {text}")
-        # A slow API shall not slow the step down: as long as it took, again.
-        self.due = max(now, time.monotonic()) + ARTIFACT_EVERY if self.due < math.inf else math.inf
+        if self._send(f"{self._name}: {self.last}"):
+            self.due = time.monotonic() + ARTIFACT_EVERY
 
     def stop(self, why: str | None) -> None:
         """The step has ended: well (None), or as `why` says."""
@@ -151,9 +157,9 @@ class _Moving:
             return
         if why is None:
             self._percent = 100.0
-        self._send(f"{self._name}, {why or 'done'}: {self._text}")
+        self._send(f"{self._name}, {why or 'done'}: {self.last}")
 
-    def _send(self, description: str) -> None:
+    def _send(self, description: str) -> bool:
         try:
             with get_client(sync_client=True) as client:
                 if self._artifact is None:
@@ -176,6 +182,8 @@ class _Moving:
             self.due = math.inf
             self._artifact = None
             self._logger.debug(f"Progress is not shown in the UI: {type(error).__name__}: {error}")
+            return False
+        return True
 
 
 def _percent(done: float) -> float:

@@ -16,3 +16,17 @@ def resolve(location: str) -> str:
     if location.startswith(_URLS):
         return location
     return str(ROOT / Path(location).expanduser())
+
+
+def resolve_target(target: str) -> str:
+    """A target with its path made absolute, as `resolve` does it for a source.
+
+    Behind the third slash of duckdb:/// and parquet:/// begins a path, relative or absolute.
+    """
+    scheme, separator, rest = target.partition(":///")
+    if separator and scheme in ("duckdb", "parquet"):
+        return f"{scheme}:///{ROOT / Path(rest).expanduser()}"
+    if "://" in target:
+        return target
+    end = "/" if target.endswith(("/", "\\")) else ""  # such a path is a folder of Parquet
+    return str(ROOT / Path(target).expanduser()) + end

@@ -180,9 +180,7 @@ def _na_or(schema: Mapping[str, Any], where: str) -> Node:
 
 def _bounds(schema: Mapping[str, Any], where: str, *also: str) -> dict[str, Any]:
     _only(schema, where, "ge", "gt", "le", "lt", *also)
-    return {
-        name: schema[name] for name in ("ge", "gt", "le", "lt") if schema.get(name) is not None
-    }
+    return {name: schema[name] for name in ("ge", "gt", "le", "lt") if schema.get(name) is not None}
 
 
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -277,10 +275,11 @@ def _date(schema: Mapping[str, Any], where: str) -> Leaf:
 def _datetime(schema: Mapping[str, Any], where: str) -> Leaf:
     _only(schema, where, "tz_constraint")
     constraint = schema.get("tz_constraint")
-    choices = {"aware": tokens.AWARE, "naive": tokens.NAIVE}
-    if constraint is not None and constraint not in choices:
+    either = f"(?:{tokens.AWARE}|{tokens.NAIVE})"
+    choices = {"aware": tokens.AWARE, "naive": tokens.NAIVE, None: either}
+    if constraint not in choices:
         raise Unknown(f"{where}: a fixed offset")
-    pattern = choices.get(constraint, f"(?:{tokens.AWARE}|{tokens.NAIVE})")
+    pattern = choices[constraint]
     return Leaf(f'"{pattern}"', pattern, f"datetime {constraint or 'any'}")
 
 

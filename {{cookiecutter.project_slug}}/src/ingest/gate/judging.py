@@ -29,8 +29,8 @@ from ingest.gate.parquet_lane import ParquetLane
 from ingest.gate.pydantic_way import PydanticWay, Refusal
 from ingest.opening import opened
 from ingest.quarantine import Quarantine
-from ingest.schema import columns_of
 from ingest.say import Say, silent
+from ingest.schema import columns_of
 from ingest.steps import Judged, Limits, SourceFile, Step
 
 # Blocks are judged side by side, each in memory several times over: more of them than this
@@ -154,9 +154,7 @@ class _Bench:
                 yield from self._side_by_side(lane, cut)
             else:
                 lane = JsonLane(self._contract.record, self._columns)
-                yield from self._side_by_side(
-                    lane, blocks(stream, source, self._step.batch_size)
-                )
+                yield from self._side_by_side(lane, blocks(stream, source, self._step.batch_size))
         self.closed = lane.closed
 
     def _side_by_side(self, lane: Lane, found: Iterable[Block]) -> Iterator[_Outcome]:

@@ -66,9 +66,9 @@ class Shape:
             elif key not in self._fields:
                 self._ignored[key] = max(self._ignored.get(key, 0), _depth(value))
         self._seen.update(keys)
-        if not any(_merged(order, keys) for order in self._orders):
-            if len(self._orders) < _MOST_ORDERS:
-                self._orders.append(keys)
+        fits = any(_merged(order, keys) for order in self._orders)
+        if not fits and len(self._orders) < _MOST_ORDERS:
+            self._orders.append(keys)
 
     def _of(self, order: list[str]) -> str | None:
         """The pattern of an object whose keys come in this order."""
@@ -92,7 +92,7 @@ class Shape:
             for key in written[place + 1 :]
         )
         inside = f"{before}{texts[anchor]}{after}"
-        return rf"\{{{tokens.SPACE}{inside}{tokens.SPACE}\}}"
+        return f"{tokens.LEFT}{tokens.SPACE}{inside}{tokens.SPACE}{tokens.RIGHT}"
 
     def _may_miss(self, key: str) -> bool:
         return key not in self._fields or self._fields[key].optional

@@ -127,9 +127,7 @@ def _cell(node: Node, cell: str, kind: str) -> str:
     return cell if kind == "VARCHAR" else f"TRY_CAST({cell} AS {kind})"
 
 
-def from_parquet(
-    record: Fields, columns: dict[str, str], types: dict[str, str], table: str
-) -> str:
+def from_parquet(record: Fields, columns: dict[str, str], types: dict[str, str], table: str) -> str:
     """A SELECT over Parquet's typed columns: see from_json; `_raw` is only empty or null.
 
     Raises Unknown where a column's type is not one that the contract's field takes as it is.

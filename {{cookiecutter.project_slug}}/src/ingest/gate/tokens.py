@@ -12,6 +12,8 @@ from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 SPACE = r"[ \t\r]*"
+# A brace by its number: two of them side by side would be a mark of the template's language.
+LEFT, RIGHT = r"\x7b", r"\x7d"
 # Any JSON string, but for half of a surrogate pair.
 _ESCAPE = (
     r'\\["\\/bfnrt]|\\u(?:[0-9A-Ca-cE-Fe-f][0-9A-Fa-f]{3}|[Dd][0-7][0-9A-Fa-f]{2}'
@@ -26,9 +28,10 @@ INTEGER = "-?(?:0|[1-9][0-9]{0,17})"
 # Both parsers round to the nearest double; these cannot become infinite.
 _WHOLE = "-?(?:0|[1-9][0-9]{0,17})"
 _EXPONENT = "[eE][+-]?[0-9]{1,2}"
-FLOAT = rf"{_WHOLE}(?:\.[0-9]{{1,30}})?(?:{_EXPONENT})?"
+_FRACTION = r"\.[0-9]{1,30}"
+FLOAT = f"{_WHOLE}(?:{_FRACTION})?(?:{_EXPONENT})?"
 # A number that no parser takes for an integer.
-FRACTION = rf"{_WHOLE}(?:\.[0-9]{{1,30}}(?:{_EXPONENT})?|{_EXPONENT})"
+FRACTION = f"{_WHOLE}(?:{_FRACTION}(?:{_EXPONENT})?|{_EXPONENT})"
 BOOLEAN = "(?:true|false)"
 SCALAR = f"(?:{STRING}|{FLOAT}|{INTEGER}|{BOOLEAN}|null)"
 _YEAR = "[12][0-9]{3}"
@@ -43,6 +46,11 @@ AWARE = f"(?:(?:{_DAY})[T ]{_CLOCK}(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]))"
 UUID = "(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})"
 
 
+def _times(pattern: str, least: int, most: int | str | None = None) -> str:
+    """A pattern so often; `most` may be empty, for any number more."""
+    return pattern + "{" + (str(least) if most is None else f"{least},{most}") + "}"
+
+
 def any_value(depth: int = 3) -> str:
     """Any JSON value up to `depth` levels; for fields that nobody reads."""
     if not depth:
@@ -54,7 +62,7 @@ def any_value(depth: int = 3) -> str:
 
 def mapping(pair: str) -> str:
     """An object of any number of `pair`."""
-    return rf"\{{{SPACE}(?:{pair}(?:{SPACE},{SPACE}{pair})*{SPACE})?\}}"
+    return f"{LEFT}{SPACE}(?:{pair}(?:{SPACE},{SPACE}{pair})*{SPACE})?{RIGHT}"
 
 
 def array(item: str, *, filled: bool = False) -> str:
@@ -104,14 +112,14 @@ def _same_length(low: str, high: str) -> list[str]:
         tail = [high[0] + text for text in _same_length("0" * rest, high[1:])]
         last -= 1
     if first <= last:
-        found.append(f"[{first}-{last}]" + (f"[0-9]{{{rest}}}" if rest else ""))
+        found.append(f"[{first}-{last}]" + (_times("[0-9]", rest) if rest else ""))
     return found + tail
 
 
 def decimal(whole: int, places: int, *, signed: bool) -> str:
     """A number with at most that many digits before and behind its point."""
-    head = "0" if whole < 1 else f"(?:0|[1-9][0-9]{{0,{whole - 1}}})"
-    tail = rf"(?:\.[0-9]{{1,{places}}})?" if places else ""
+    head = "0" if whole < 1 else f"(?:0|[1-9]{_times('[0-9]', 0, whole - 1)})"
+    tail = rf"(?:\.{_times('[0-9]', 1, places)})?" if places else ""
     return ("-?" if signed else "") + head + tail
 
 
@@ -123,7 +131,8 @@ def one_of(texts: Iterable[str]) -> str:
 def escape(text: str) -> str:
     """A pattern that means exactly `text`, in RE2 as in Python."""
     return "".join(
-        char if char.isalnum() and char.isascii() else rf"\x{{{ord(char):x}}}" for char in text
+        char if char.isalnum() and char.isascii() else r"\x{" + f"{ord(char):x}" + "}"
+        for char in text
     )
 
 
@@ -165,7 +174,7 @@ def _node(kind: Any, value: Any) -> str | None:
         if body is None or least > 100 or (most is not parts.MAXREPEAT and most > 100):
             return None
         end = "" if most is parts.MAXREPEAT else str(most)
-        return f"(?:{body}){{{least},{end}}}"
+        return _times(f"(?:{body})", least, end)
     if kind is parts.SUBPATTERN:
         body = _translated(value[-1])
         return None if body is None else f"(?:{body})"

@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 from ingest.detecting import recognised
 from ingest.errors import SourceError
 from ingest.formats import Format, Reading
+from ingest.say import Say, silent
 from ingest.sources.files import local_path
 from ingest.sources.http import download
 from ingest.sources.pages import download_pages
-from ingest.sources.request import Request, Say, fill, without_secrets
+from ingest.sources.request import Request, fill, without_secrets
 from ingest.sources.styles import ByCursor, ByLastRecord, ByLink, ByNextUrl, ByNumber, ByOffset
 from ingest.steps import SourceFile
 
@@ -35,7 +36,7 @@ _OBJECTS = ("s3://", "gs://", "az://")
 def fetch(
     location: str,
     folder: Path,
-    say: Say = lambda _: None,
+    say: Say = silent,
     options: Request | None = None,
     reading: Reading | None = None,
     *,

@@ -17,7 +17,8 @@ import httpx2
 from pydantic import SecretStr
 
 from ingest.errors import SourceError
-from ingest.sources.request import Request, Say, plain, without_secrets
+from ingest.say import Say
+from ingest.sources.request import Request, plain, without_secrets
 
 USER_AGENT = f"prefect-blueprint (httpx2/{httpx2.__version__})"
 RETRY_AFTER_LIMIT = 300.0  # seconds that one request waits for a server in all

@@ -16,9 +16,10 @@ from pathlib import Path
 import httpx2
 
 from ingest.errors import SourceError
+from ingest.say import Say
 from ingest.sources.client import Client, check_status
 from ingest.sources.encoding import decoded, encoding_of
-from ingest.sources.request import Request, Say
+from ingest.sources.request import Request
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _WHOLE, _REST = frozenset({200, 203, 204}), frozenset({206})

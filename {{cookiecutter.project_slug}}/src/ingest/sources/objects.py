@@ -6,7 +6,7 @@ Credentials and endpoint come from the environment, by the names that the clouds
 import json
 import os
 import re
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.errors import SourceError
+from ingest.say import Say, silent
 
 MAX_BYTES = 100 * 10**9
 _CHUNK = 4 * 1024 * 1024  # bytes held in memory
@@ -54,8 +55,6 @@ _FAULTS = {
     "": "{url} cannot be fetched: {text}. Check source_url. {where}",
 }
 
-Say = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class _Cloud:
@@ -88,7 +87,7 @@ _CLOUDS = {
 
 
 def download(
-    url: str, folder: Path, say: Say = lambda _: None, *, max_bytes: int = MAX_BYTES
+    url: str, folder: Path, say: Say = silent, *, max_bytes: int = MAX_BYTES
 ) -> tuple[Path, str]:
     """Write the object at `url` (s3://, gs:// or az://, then bucket and key) to `folder`/source.
 

@@ -12,11 +12,12 @@ from typing import IO
 import httpx2
 
 from ingest.errors import SourceError
+from ingest.say import Say
 from ingest.sources.client import Client, check_status
 from ingest.sources.cutting import MISSING, NoRecords, cut, dotted
 from ingest.sources.encoding import encoding_of, text_of
 from ingest.sources.journal import Journal, Progress
-from ingest.sources.request import Request, Say
+from ingest.sources.request import Request
 from ingest.sources.styles import Page, Pages
 
 _OK = frozenset({200, 203})

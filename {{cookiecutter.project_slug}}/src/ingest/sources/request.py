@@ -1,7 +1,7 @@
 """How a source is asked: what a request carries, its limits, and how its address is shown."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -12,7 +12,6 @@ from ingest.errors import SourceError
 from ingest.sources.styles import Pages
 
 # Hears of progress, often; whoever listens throttles.
-Say = Callable[[str], None]
 
 _PLACEHOLDER = re.compile(r"\{(since|until)\}")
 # Parameters of a query whose values are keys: signed links of the clouds, tokens of APIs.

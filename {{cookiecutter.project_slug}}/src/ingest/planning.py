@@ -1,0 +1,119 @@
+"""Before and after a source is read: which part of it a run takes, and whether it is whole."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+
+from ingest.contract import Contract
+from ingest.errors import ContractError, SourceError
+from ingest.loading import LastLoad, Mode, Ready
+from ingest.steps import Window
+
+
+class WhenShrunk(StrEnum):
+    """What a run does about a source that is empty, or much smaller than the last time."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    ACCEPT = "accept"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """How much smaller than at the last load a source may be, as a share, and what then."""
+
+    share: float
+    then: WhenShrunk
+
+
+def window_of(
+    contract: Contract,
+    mode: Mode,
+    last: LastLoad | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> Window:
+    """Which records the run takes; for an incremental one, from `last` on less the overlap.
+
+    Raises ContractError where the contract has no key or no watermark for the mode, or where
+    `since` and `until` are not what the mode needs.
+    """
+    if mode is Mode.FULL:
+        if since or until:
+            raise ContractError(
+                "since and until are for a backfill: give the run mode=backfill with them."
+            )
+        return Window()
+    if not contract.key:
+        raise ContractError(
+            f"A run with mode={mode} adds to a table, and without a KEY nothing says which rows it "
+            "has already. Name one in src/data_pipeline/contract.py, or run with mode=full."
+        )
+    if not contract.watermark:
+        raise ContractError(
+            f"A run with mode={mode} needs a field by which records are newer or older. Name it in "
+            "src/data_pipeline/contract.py: Contract(..., watermark='updated_at')."
+        )
+    if mode is Mode.BACKFILL:
+        if not since or not until or since >= until:
+            raise ContractError(
+                f"A backfill needs since and until, the first before the second; they are {since} "
+                f"and {until}."
+            )
+        return Window(_text(since), _text(until))
+    if since or until:
+        raise ContractError(
+            "An incremental run begins where the last one ended: leave since and until out, or "
+            "give mode=backfill with them."
+        )
+    return Window(_less_overlap(contract, last.watermark)) if last and last.watermark else Window()
+
+
+def _text(moment: datetime) -> str:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+
+
+def _less_overlap(contract: Contract, watermark: str) -> str:
+    if not contract.overlap:
+        return watermark
+    try:
+        if len(watermark) == len("2026-01-01"):
+            return (date.fromisoformat(watermark) - contract.overlap).isoformat()
+        return (datetime.fromisoformat(watermark) - contract.overlap).isoformat()
+    except ValueError:
+        raise ContractError(
+            f"The overlap of src/data_pipeline/contract.py is a time, and the watermark "
+            f"{watermark!r} of the field {contract.watermark} is none. Set overlap to timedelta(0)."
+        ) from None
+
+
+def moment(text: str | None) -> datetime | None:
+    """The bound of a window as a datetime, for {since} in a source's address; None for none."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None  # a number: no address can be filled with it
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def check_size(ready: Ready, source_url: str, last: LastLoad | None, guard: Guard) -> str | None:
+    """Compare the records that were read with those of the last load of the same source.
+
+    Rows of which none is left count as an empty source. Returns a warning, or None where all is well. Raises SourceError where the guard says fail.
+    """
+    read = ready.read if ready.count else 0
+    same = last and last.source_url == source_url and last.mode is Mode.FULL
+    before = last.read if last and same else 0
+    if guard.then is WhenShrunk.ACCEPT or (read and read >= before * (1 - guard.share)):
+        return None
+    what = f"{source_url} brought {read:,} records"
+    if last and before:
+        what += f", and {before:,} at the last load, on {last.loaded_at:%Y-%m-%d %H:%M} UTC"
+    if guard.then is WhenShrunk.WARN:
+        return what
+    raise SourceError(
+        f"{what}; nothing was loaded. If that is right, set WHEN_SHRUNK in "
+        "src/data_pipeline/config.py to warn or accept, and run again."
+    )

@@ -1,0 +1,244 @@
+"""Load rows into a DuckDB file.
+
+The tables have no primary key: an index would make each load several times slower. The key is
+kept by the load itself, in one transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from ingest.contract import Contract
+from ingest.duck import connect, count, literal, number, quote
+from ingest.errors import TargetError
+from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
+from ingest.sinks.base import LINEAGE, PATIENCE, Say, Waiting, check_table_name, new_columns, silent
+from ingest.sinks.ledger import KEPT, LOADS, Entry, Ledger
+
+# DuckDB's own words, on POSIX and on Windows, and where this process has the file itself; the
+# path in the message may hold any word.
+_LOCKED = re.compile(
+    r"Could not set lock on file|being used by another process|Unique file handle conflict"
+)
+_HOLDER = re.compile(r"held in (.+?\(PID \d+\))")
+_TARGET = "_target"
+_LEDGER = f"{_TARGET}.main.{LOADS}"
+
+
+class DuckDBSink:
+    """A DuckDB file. `say` hears of waiting for it while its loads are looked up."""
+
+    def __init__(self, path: Path, say: Say = silent) -> None:
+        self.path, self.shown, self._say = path, str(path), say
+
+    def last_load(self, table: str) -> LastLoad | None:
+        return self._look_up(table).last()
+
+    def committed(self, table: str, run_id: str) -> bool:
+        return self._look_up(table).committed(run_id)
+
+    def replayed(self, table: str, run_id: str) -> frozenset[int]:
+        return self._look_up(table).replayed(run_id)
+
+    def load(
+        self,
+        ready: Ready,
+        contract: Contract,
+        load: Load,
+        say: Say = silent,
+        patience: float = PATIENCE,
+    ) -> Loaded:
+        """See Sink.load."""
+        check_table_name(contract.table)
+        with opened(self.path, ready.staging.parent, say, patience) as connection:
+            try:
+                incoming = attach_staging(connection, ready)
+                say(f"Loading {ready.count:,} rows into {contract.table} of {self.shown}")
+                connection.execute("BEGIN")
+                loaded = _load(connection, incoming, ready, contract, load)
+                connection.execute("COMMIT")
+                return loaded
+            except duckdb.Error as error:
+                raise TargetError(
+                    f"Loading the table {contract.table} of {self.shown} failed, and nothing in it "
+                    f"has changed: {error}"
+                ) from error
+
+    def _look_up(self, table: str) -> Ledger:
+        if not self.path.exists():
+            return Ledger()
+        with opened(self.path, self.path.parent, self._say, PATIENCE, "READ_ONLY") as connection:
+            try:
+                return _ledger(connection, table)
+            except duckdb.Error as error:
+                raise TargetError(f"Cannot read the loads of {self.shown}: {error}") from error
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    incoming: str,
+    ready: Ready,
+    contract: Contract,
+    load: Load,
+) -> Loaded:
+    """Write rows and ledger, in a transaction that is open."""
+    ledger = _ledger(connection, contract.table)
+    if ledger.committed(load.run_id):
+        return Loaded(0, 0, ready.count)
+    entry = ledger.next_entry(ready, contract, load)
+    rows = with_lineage(incoming, entry)
+    table = f"{_TARGET}.main.{quote(contract.table)}"
+    _follow_schema(connection, table, rows, contract.table)
+    if not contract.key and load.mode is not Mode.REPLAY:
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {table} LIMIT 0")
+    if contract.key and count(connection, table):
+        loaded = _merge(connection, table, rows, ready.count, contract, overwritable(ledger, load))
+    else:
+        connection.execute(f"INSERT INTO {table} BY NAME FROM {rows}")
+        loaded = Loaded(ready.count, 0, 0)
+    _note(connection, contract.table, entry, first=not ledger.entries)
+    return loaded
+
+
+def _merge(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: str,
+    of: int,
+    contract: Contract,
+    overwritable: str,
+) -> Loaded:
+    before = count(connection, table)
+    keys = {name.lower() for name in contract.key}
+    names = [name for name in types(connection, rows) if name.lower() not in keys]
+    same_key = " AND ".join(f"t.{quote(name)} = i.{quote(name)}" for name in contract.key)
+    changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in names)
+    written = number(
+        connection,
+        f"MERGE INTO {table} AS t USING {rows} AS i ON {same_key} "
+        f"WHEN MATCHED AND ({differs(names)}) AND {overwritable} THEN UPDATE SET {changes} "
+        "WHEN NOT MATCHED THEN INSERT BY NAME",
+    )
+    inserted = count(connection, table) - before
+    return Loaded(inserted, written - inserted, of - written)
+
+
+def _follow_schema(connection: duckdb.DuckDBPyConnection, table: str, rows: str, name: str) -> None:
+    """Make the table, or give it the columns that it lacks."""
+    held, incoming = _held(connection, name), types(connection, rows)
+    # DuckDB's names differ by more than case.
+    spelled = {column.lower(): column for column in held}
+    same = {spelled.get(column.lower(), column): kind for column, kind in incoming.items()}
+    for column, kind in new_columns(held, same, name, f"DROP TABLE {quote(name)}").items():
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(column)} {kind}")
+    if not held:
+        connection.execute(f"CREATE TABLE {table} AS FROM {rows} LIMIT 0")
+
+
+def _ledger(connection: duckdb.DuckDBPyConnection, table: str) -> Ledger:
+    # Whoever drops the table begins anew: its loads no longer count.
+    if not _held(connection, LOADS) or not _held(connection, table):
+        return Ledger()
+    found = connection.execute(
+        "SELECT run_id, mode, source_url, read, rows, watermark, loaded_at, replay_of, positions "
+        f"FROM {_LEDGER} WHERE lower(table_name) = lower(?) ORDER BY loaded_at DESC LIMIT {KEPT}",
+        [table],
+    ).fetchall()
+    return Ledger([Entry(*row[:8], tuple(row[8])) for row in found])
+
+
+def _note(connection: duckdb.DuckDBPyConnection, table: str, entry: Entry, *, first: bool) -> None:
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {_LEDGER} (table_name VARCHAR, run_id VARCHAR, mode VARCHAR, "
+        "source_url VARCHAR, read BIGINT, rows BIGINT, watermark VARCHAR, loaded_at TIMESTAMPTZ, "
+        "replay_of VARCHAR, positions BIGINT[])"
+    )
+    if first:  # of a table that was dropped, loads may be noted still
+        connection.execute(f"DELETE FROM {_LEDGER} WHERE lower(table_name) = lower(?)", [table])
+    connection.execute(
+        f"INSERT INTO {_LEDGER} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            table, entry.run_id, entry.mode, entry.source_url, entry.read, entry.rows,
+            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions),
+        ],
+    )  # fmt: skip
+
+
+def _held(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """The columns of the target's table with their types; none where there is no such table."""
+    found = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE lower(table_name) = lower(?) "
+        f"AND schema_name = 'main' AND database_name = '{_TARGET}' ORDER BY column_index",
+        [table],
+    ).fetchall()
+    return {str(name): str(kind) for name, kind in found}
+
+
+def overwritable(ledger: Ledger, load: Load) -> str:
+    """The condition under which a row `t` of the table may be overwritten."""
+    if load.mode is not Mode.REPLAY:
+        return "true"
+    until, runs = ledger.older_than(load)
+    shown = ", ".join(map(literal, runs)) or "NULL"
+    return f"(t._loaded_at <= {literal(until.isoformat())}::TIMESTAMPTZ OR t._run_id IN ({shown}))"
+
+
+def attach_staging(connection: duckdb.DuckDBPyConnection, ready: Ready) -> str:
+    """Attach the staging file to read; gives what stands behind FROM for its rows."""
+    # By the name under which it was made: its views may be written with it.
+    name = quote(ready.staging.stem)
+    connection.execute(f"ATTACH {literal(str(ready.staging))} AS {name} (READ_ONLY)")
+    # Rows have no order, and to keep one costs memory.
+    connection.execute("SET preserve_insertion_order = false")
+    return f'{name}.main."rows"'
+
+
+def with_lineage(incoming: str, entry: Entry) -> str:
+    """The incoming rows as a subquery, with the columns that say who loaded them, and when."""
+    at = f"{literal(entry.loaded_at.isoformat())}::TIMESTAMPTZ"
+    return f"(SELECT *, {literal(entry.run_id)} AS _run_id, {at} AS _loaded_at FROM {incoming})"
+
+
+def differs(names: list[str]) -> str:
+    """The condition that the rows `t` and `i` differ in one of these columns."""
+    # Who loaded a row, and when, is no difference.
+    compared = [quote(name) for name in names if name not in LINEAGE]
+    return " OR ".join(f"t.{name} IS DISTINCT FROM i.{name}" for name in compared) or "false"
+
+
+def types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """The columns of what may stand behind FROM, with their types."""
+    found = connection.execute(f"DESCRIBE FROM {source}").fetchall()
+    return {str(row[0]): str(row[1]) for row in found}
+
+
+@contextmanager
+def opened(
+    path: Path, work: Path, say: Say, patience: float, option: str = "READ_WRITE"
+) -> Generator[duckdb.DuckDBPyConnection, None, None]:
+    """A connection to which the file is attached as `_target`; waits while another has it.
+
+    Raises TargetError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TargetError(f"Cannot make the folder of {path}: {error}.") from error
+    # Attached, since DuckDB drops its lock on a file that one process opens twice by itself.
+    waiting = Waiting(str(path), say, patience)
+    with connect(Path(":memory:"), work) as connection:
+        while True:
+            try:
+                connection.execute(f"ATTACH {literal(str(path))} AS {_TARGET} ({option})")
+                break
+            except duckdb.Error as error:
+                if not _LOCKED.search(str(error)):
+                    raise TargetError(f"Cannot open the target {path}: {error}") from error
+                found = _HOLDER.search(str(error))
+                waiting.pause(found.group(1) if found else "another process")
+        yield connection

@@ -1,0 +1,249 @@
+"""Load rows into PostgreSQL, by COPY and in one transaction.
+
+Readers of a table are never blocked by its load, except for a moment where a column is added.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import duckdb
+
+from ingest.contract import Contract
+from ingest.duck import columns, connect, quote
+from ingest.errors import TargetError
+from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
+from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
+from ingest.sinks.duckdb_file import attach_staging, differs, overwritable, types, with_lineage
+from ingest.sinks.ledger import Entry
+from ingest.sinks.postgres_tables import held, lock, make_ledger, note, read_ledger, run
+from ingest.sinks.postgres_types import nul_character, postgres_types, write_csv
+
+if TYPE_CHECKING:
+    import psycopg
+
+_CHUNK = 1024 * 1024  # bytes of CSV sent at once
+_INCOMING = "_blueprint_incoming"
+# Elsewhere in an address, "@" is written %40: else a part of a password may look like a host.
+_HOST = r"(?:\[[\da-fA-F:.]+\]|[^/@?#:,]*)(?::\d+)?"
+_ADDRESS = re.compile(
+    rf"postgres(?:ql)?://(?:([^/@?#:]*)(?::[^/@?#]*)?@)?({_HOST}(?:,{_HOST})*)"
+    r"(/[^/@?#]*)?(?:\?[^#@]*)?"
+)
+
+
+class PostgresSink:
+    """A PostgreSQL database, of version 14 or newer."""
+
+    def __init__(self, target: str, say: Say = silent) -> None:
+        match = _ADDRESS.fullmatch(target)
+        if not match:
+            raise TargetError(
+                "The target is no PostgreSQL address of the form "
+                "postgresql://user@host:5432/database. In a user or password, write / as %2F, "
+                "@ as %40, : as %3A; better, leave the password to PGPASSWORD or ~/.pgpass."
+            )
+        user, host, database = match.groups()
+        self.shown = f"postgresql://{user + '@' if user else ''}{host}{database or ''}"
+        self._address = target
+
+    def last_load(self, table: str) -> LastLoad | None:
+        return self._look_up(table).last()
+
+    def committed(self, table: str, run_id: str) -> bool:
+        return self._look_up(table).committed(run_id)
+
+    def replayed(self, table: str, run_id: str) -> frozenset[int]:
+        return self._look_up(table).replayed(run_id)
+
+    def load(
+        self,
+        ready: Ready,
+        contract: Contract,
+        load: Load,
+        say: Say = silent,
+        patience: float = PATIENCE,
+    ) -> Loaded:
+        """See Sink.load."""
+        check_table_name(contract.table)
+        postgres_types({contract.table: "VARCHAR"})
+        csv = ready.staging.parent / "rows.csv"
+        waiting = Waiting(f"The table {contract.table} of {self.shown}", say, patience)
+        with (
+            self._connected() as target,
+            self._explained(f"Loading the table {contract.table} of"),
+            connect(Path(":memory:"), csv.parent) as connection,
+        ):
+            make_ledger(target)
+            with target.transaction():
+                lock(target, contract.table, waiting)
+                source = _Rows(connection, attach_staging(connection, ready), csv, say)
+                return _load(target, source, ready, contract, load)
+
+    def _look_up(self, table: str) -> Ledger:
+        with self._connected() as target, self._explained("Reading the loads of"):
+            return read_ledger(target, table)
+
+    @contextmanager
+    def _connected(self) -> Generator[psycopg.Connection[Any], None, None]:
+        try:
+            import psycopg
+        except ImportError:
+            raise TargetError(
+                "PostgreSQL needs the extra `postgres`, which is not installed. In pyproject.toml, "
+                'under [tool.blueprint], write extras = ["postgres"], then run: python3 bootstrap.py'
+            ) from None
+        try:
+            connection = psycopg.connect(
+                self._address, autocommit=True, prepare_threshold=None, **self._options()
+            )
+        except psycopg.Error as error:
+            raise TargetError(
+                f"Cannot connect to {self.shown}: {self._without_secret(str(error))}\n"
+                "Is the server up, and are user and password right (PGPASSWORD, ~/.pgpass)?"
+            ) from None
+        with connection:
+            run(connection, "SET TimeZone = 'UTC'")
+            yield connection
+
+    def _options(self) -> dict[str, Any]:
+        """What the address may say otherwise."""
+        ours = {"connect_timeout": 10, "application_name": "data pipeline", "client_encoding": "utf8"}
+        return {name: value for name, value in ours.items() if f"{name}=" not in self._address}
+
+    def _without_secret(self, message: str) -> str:
+        """libpq's message, which may repeat what it could not read of the address."""
+        secrets = re.findall(r"://[^/@?#:]*:([^/@?#]+)@|[?&]\w*password=([^&]+)", self._address)
+        for secret in filter(None, (part for pair in secrets for part in pair)):
+            message = message.replace(secret, "…").replace(unquote(secret), "…")
+        return message.strip()
+
+    @contextmanager
+    def _explained(self, doing: str) -> Generator[None, None, None]:
+        import psycopg
+
+        try:
+            yield
+        except psycopg.errors.LockNotAvailable as error:
+            raise TargetError(
+                f"{doing} {self.shown} failed, since somebody else has it in use for too long; "
+                "nothing in it has changed. Close it there, then run again."
+            ) from error
+        except (psycopg.Error, duckdb.Error) as error:
+            raise TargetError(
+                f"{doing} {self.shown} failed, and nothing in it has changed: {error}"
+            ) from error
+
+
+class _Rows:
+    """The incoming rows, on their way to COPY."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, source: str, csv: Path, say: Say
+    ) -> None:
+        self._connection, self._source, self._csv, self._say = connection, source, csv, say
+
+    def types(self, entry: Entry) -> dict[str, str]:
+        """PostgreSQL's types of the columns, with the lineage columns."""
+        return postgres_types(types(self._connection, with_lineage(self._source, entry)))
+
+    def copy(
+        self, target: psycopg.Connection[Any], table: str, entry: Entry, key: tuple[str, ...]
+    ) -> None:
+        """Send all rows into the table. Raises TargetError where a text holds a NUL character."""
+        import psycopg
+
+        rows = with_lineage(self._source, entry)
+        incoming = types(self._connection, rows)
+        try:
+            write_csv(self._connection, rows, incoming, self._csv)
+            self._send(target, f"COPY {table} ({columns(tuple(incoming))}) FROM STDIN (FORMAT csv)")
+        except (psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter):
+            where = nul_character(self._connection, rows, incoming, key)
+            if not where:
+                raise
+            raise TargetError(
+                f"PostgreSQL holds no NUL character, and there is one in {where}; nothing was "
+                "loaded. Refuse such records in src/data_pipeline/contract.py, or take the "
+                "character out in src/data_pipeline/transform.py: replace(text, chr(0), '')."
+            ) from None
+        finally:
+            self._csv.unlink(missing_ok=True)
+
+    def _send(self, target: psycopg.Connection[Any], statement: str) -> None:
+        size, sent = self._csv.stat().st_size, 0
+        with self._csv.open("rb") as file, target.cursor() as cursor:
+            with cursor.copy(statement.encode()) as copy:
+                while chunk := file.read(_CHUNK):
+                    copy.write(chunk)
+                    sent += len(chunk)
+                    self._say(f"Sent {sent / 1e6:,.1f} of {size / 1e6:,.1f} MB to PostgreSQL")
+
+
+def _load(
+    target: psycopg.Connection[Any], source: _Rows, ready: Ready, contract: Contract, load: Load
+) -> Loaded:
+    """Write rows and ledger, in a transaction that is open."""
+    ledger = read_ledger(target, contract.table)
+    if ledger.committed(load.run_id):
+        return Loaded(0, 0, ready.count)
+    entry = ledger.next_entry(ready, contract, load)
+    table, present, incoming = quote(contract.table), held(target, contract.table), source.types(entry)
+    # PostgreSQL's names differ by case, and DuckDB, which checked the key, knows no case.
+    spelled = {name.lower(): name for name in incoming}
+    contract = replace(contract, key=tuple(spelled[name.lower()] for name in contract.key))
+    added = new_columns(present, incoming, contract.table, f"DROP TABLE {table}")
+    for name, kind in added.items():
+        run(target, f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
+    if not present:
+        run(target, f"CREATE TABLE {table} ({_definitions(incoming)})")
+    if not contract.key and load.mode is not Mode.REPLAY:
+        # Unlike TRUNCATE, this takes the old rows from no reader before the commit.
+        run(target, f"DELETE FROM {table}")
+    if contract.key and run(target, f"SELECT FROM {table} LIMIT 1").fetchone() is not None:
+        run(target, f"CREATE TEMP TABLE {_INCOMING} ({_definitions(incoming)}) ON COMMIT DROP")
+        source.copy(target, _INCOMING, entry, contract.key)
+        loaded = _merge(target, incoming, ready.count, contract, overwritable(ledger, load))
+    else:
+        source.copy(target, table, entry, contract.key)
+        loaded = Loaded(ready.count, 0, 0)
+    if contract.key and not present:  # an index is made faster than it is kept up
+        run(target, f"ALTER TABLE {table} ADD PRIMARY KEY ({columns(contract.key)})")
+    note(target, contract.table, entry, first=not ledger.entries)
+    return loaded
+
+
+def _merge(
+    target: psycopg.Connection[Any],
+    incoming: dict[str, str],
+    of: int,
+    contract: Contract,
+    overwritable: str,
+) -> Loaded:
+    # Under the table's lock, these two are one step. ON CONFLICT would lock, and so write,
+    # each row that is left alone.
+    run(target, f"ANALYZE {_INCOMING}")
+    table = quote(contract.table)
+    same_key = " AND ".join(f"t.{quote(name)} = i.{quote(name)}" for name in contract.key)
+    names = [name for name in incoming if name not in contract.key]
+    changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in names)
+    updated = run(target, 
+        f"UPDATE {table} AS t SET {changes} FROM {_INCOMING} AS i "
+        f"WHERE {same_key} AND ({differs(names)}) AND {overwritable}"
+    ).rowcount
+    listed = columns(tuple(incoming))
+    inserted = run(target, 
+        f"INSERT INTO {table} ({listed}) SELECT {listed} FROM {_INCOMING} AS i "
+        f"WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same_key})"
+    ).rowcount
+    return Loaded(inserted, updated, of - inserted - updated)
+
+
+def _definitions(incoming: dict[str, str]) -> str:
+    return ", ".join(f"{quote(name)} {kind}" for name, kind in incoming.items())

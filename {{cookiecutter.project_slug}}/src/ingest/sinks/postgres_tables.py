@@ -1,0 +1,122 @@
+"""What a load asks of PostgreSQL's catalogue: columns, locks, and the table of the loads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ingest.duck import quote
+from ingest.sinks.base import Waiting
+from ingest.sinks.ledger import KEPT, LOADS, Entry, Ledger
+
+if TYPE_CHECKING:
+    import psycopg
+
+_LOCK_TRY = "300ms"  # longer than that, and it is said who is waited for
+# One number for each table of a schema; a lock by it ends with its transaction.
+_NUMBER = "hashtextextended('blueprint load: ' || current_schema() || '.' || %s, 0)"
+
+
+def run(
+    target: psycopg.Connection[Any], statement: str, values: Sequence[Any] | None = None
+) -> psycopg.Cursor[Any]:
+    """Execute a statement; `values` stand for its %s."""
+    return target.execute(statement.encode(), values)  # text would have to be a literal
+
+
+def held(target: psycopg.Connection[Any], table: str) -> dict[str, str]:
+    """The columns of a table with their types; none where there is no such table."""
+    found = run(
+        target,
+        "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        [quote(table)],
+    )
+    return {str(name): str(kind) for name, kind in found}
+
+
+def make_ledger(target: psycopg.Connection[Any]) -> None:
+    """Make the table of the loads, in a transaction of its own, where it is missing."""
+    if held(target, LOADS):
+        return
+    with target.transaction():
+        # Of two at once, IF NOT EXISTS fails one.
+        run(target, f"SELECT pg_advisory_xact_lock({_NUMBER})", [LOADS])
+        run(
+            target,
+            f"CREATE TABLE IF NOT EXISTS {LOADS} (table_name text, run_id text, mode text, "
+            "source_url text, read bigint, rows bigint, watermark text, loaded_at timestamptz, "
+            "replay_of text, positions bigint[])",
+        )
+
+
+def read_ledger(target: psycopg.Connection[Any], table: str) -> Ledger:
+    """The loads of a table: none where it was dropped, for then it begins anew."""
+    if not held(target, LOADS) or not held(target, table):
+        return Ledger()
+    found = run(
+        target,
+        "SELECT run_id, mode, source_url, read, rows, watermark, loaded_at, replay_of, positions "
+        f"FROM {LOADS} WHERE table_name = %s ORDER BY loaded_at DESC LIMIT {KEPT}",
+        [table],
+    )
+    return Ledger([Entry(*row[:8], tuple(row[8])) for row in found])
+
+
+def note(target: psycopg.Connection[Any], table: str, entry: Entry, *, first: bool) -> None:
+    """Note a load; the `first` of a table makes those of a dropped one forgotten."""
+    if first:
+        run(target, f"DELETE FROM {LOADS} WHERE table_name = %s", [table])
+    run(
+        target,
+        f"INSERT INTO {LOADS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [
+            table, entry.run_id, entry.mode, entry.source_url, entry.read, entry.rows,
+            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions),
+        ],
+    )  # fmt: skip
+
+
+def lock(target: psycopg.Connection[Any], table: str, waiting: Waiting) -> None:
+    """Keep every other writer from the table until the transaction ends; wait for one there is.
+
+    Raises TargetError when that takes too long.
+    """
+    import psycopg
+
+    # By a number, since a table that is yet to be made cannot be locked.
+    while not _first(target, f"SELECT pg_try_advisory_xact_lock({_NUMBER})", [table]):
+        waiting.pause(_holder(target, f"{_BY_NUMBER} = {_NUMBER}", table))
+    while held(target, table):
+        try:
+            with target.transaction():
+                run(target, f"SET LOCAL lock_timeout = '{_LOCK_TRY}'")
+                run(target, f"LOCK TABLE {quote(table)} IN SHARE ROW EXCLUSIVE MODE")
+            break
+        except psycopg.errors.LockNotAvailable:
+            waiting.pause(_holder(target, _BY_TABLE, quote(table)))
+    # A new column waits for readers, too.
+    run(target, f"SET LOCAL lock_timeout = '{max(1, int(waiting.left() * 1000))}ms'")
+
+
+_BY_NUMBER = "l.locktype = 'advisory' AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint)"
+_BY_TABLE = "l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.relation = to_regclass(%s)"
+
+
+def _holder(target: psycopg.Connection[Any], which: str, value: str) -> str:
+    found = run(
+        target,
+        "SELECT a.application_name, a.usename, a.pid FROM pg_locks l JOIN pg_stat_activity a "
+        "USING (pid) WHERE l.granted AND a.pid <> pg_backend_pid() "
+        f"AND a.datname = current_database() AND {which}",
+        [value],
+    ).fetchone()
+    if not found:  # gone meanwhile
+        return "another session"
+    name, user, pid = found
+    return f"{name or 'a session'} of the user {user} (PID {pid} in pg_stat_activity)"
+
+
+def _first(target: psycopg.Connection[Any], statement: str, values: Sequence[Any]) -> Any:
+    row = run(target, statement, values).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,231 @@
+"""What every sink keeps to, as tests. Whoever writes a sink runs them on it: docs/TARGETS.md.
+
+A test module that has a fixture `target` (a `Target`) imports them with *.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from pydantic import BaseModel
+
+from ingest.contract import Contract
+from ingest.errors import ContractError, TargetError
+from ingest.loading import Load, Loaded, Mode, Ready
+from ingest.sinks.base import Sink
+
+KEYED = Contract(BaseModel, ("id",), "things")
+UNKEYED = Contract(BaseModel, (), "things")
+FULL = Load("run-1", "https://source/things", 2, Mode.FULL)
+REPLAY = replace(FULL, run_id="replay-1", mode=Mode.REPLAY, replay_of="run-1", positions=(5,))
+TWO = "SELECT * FROM (VALUES (1, 'a'), (2, NULL)) AS t(id, name)"
+THREE = "SELECT * FROM (VALUES (1, 'a'), (2, 'b'), (3, 'c')) AS t(id, name)"
+_numbers = itertools.count()
+
+
+@dataclass
+class Target:
+    """A sink to try, a folder to stage in, and how the rows of `things` are read from it."""
+
+    sink: Sink
+    folder: Path
+    rows: Callable[[], list[dict[str, Any]]]
+    runs: Any = field(default_factory=lambda: itertools.count(1))
+
+    def bring(
+        self, select: str, contract: Contract = KEYED, load: Load | None = None, **options: Any
+    ) -> Loaded:
+        """Load what a SELECT gives; each time as another run, unless a `load` is given."""
+        load = load or replace(FULL, run_id=f"run-{next(self.runs)}")
+        return self.sink.load(stage(self.folder, select), contract, load, **options)
+
+    def held(self, *names: str) -> list[tuple[Any, ...]]:
+        rows = [tuple(row[name] for name in names or ("id", "name")) for row in self.rows()]
+        return sorted(rows, key=repr)
+
+
+def stage(folder: Path, select: str) -> Ready:
+    """The staging file that a transform leaves: `rows` is a view."""
+    folder = folder / f"work {next(_numbers)}"
+    folder.mkdir(parents=True)
+    with duckdb.connect(str(folder / "staging.duckdb")) as connection:
+        connection.execute(f"CREATE TABLE accepted AS {select}")
+        connection.execute("CREATE VIEW rows AS FROM accepted")
+        count = connection.execute("SELECT count(*) FROM accepted").fetchall()[0][0]
+    return Ready(folder / "staging.duckdb", count, 0, count)
+
+
+def test_the_same_rows_twice_change_nothing(target: Target) -> None:
+    assert target.bring(TWO) == Loaded(2, 0, 0)
+    before = target.held("id", "name", "_run_id", "_loaded_at")
+    assert target.bring(TWO) == Loaded(0, 0, 2)
+    assert target.held("id", "name", "_run_id", "_loaded_at") == before
+    assert [row[:3] for row in before] == [(1, "a", "run-1"), (2, None, "run-1")]
+
+
+def test_only_what_differs_is_updated(target: Target) -> None:
+    target.bring(TWO)
+    assert target.bring(THREE) == Loaded(inserted=1, updated=1, unchanged=1)
+    assert target.held("id", "name", "_run_id") == [
+        (1, "a", "run-1"),
+        (2, "b", "run-2"),
+        (3, "c", "run-2"),
+    ]
+
+
+def test_a_run_that_is_loaded_already_changes_nothing(target: Target) -> None:
+    target.bring(TWO, UNKEYED, FULL)
+    assert target.bring(THREE, UNKEYED, FULL) == Loaded(0, 0, 3)
+    assert target.held() == [(1, "a"), (2, None)]
+
+
+def test_an_empty_table_takes_rows_as_a_new_one_does(target: Target) -> None:
+    target.bring(f"{TWO} LIMIT 0")
+    assert target.held() == []
+    assert target.bring(TWO) == Loaded(2, 0, 0)
+    assert target.held() == [(1, "a"), (2, None)]
+
+
+def test_a_key_of_several_columns_names_a_row(target: Target) -> None:
+    contract = replace(KEYED, key=("id", "day"))
+    select = (
+        "SELECT id, DATE '2024-01-01' + id::INTEGER % 2 AS day, 'a' AS name FROM range(4) t(id)"
+    )
+    target.bring(select, contract)
+    assert target.bring(select.replace("'a'", "if(id = 3, 'b', 'a')"), contract) == Loaded(0, 1, 3)
+
+
+def test_nested_values_are_compared_too(target: Target) -> None:
+    nested = "SELECT 1 AS id, [{'n': 1, 'm': MAP {'k': 1}}] AS items, '[]'::JSON AS j"
+    target.bring(nested)
+    assert target.bring(nested).unchanged == 1
+    assert target.bring(nested.replace("'k': 1", "'k': 2")).updated == 1
+
+
+def test_a_new_column_is_added_and_a_missing_one_is_left_alone(target: Target) -> None:
+    target.bring(TWO)
+    assert target.bring("SELECT * FROM (VALUES (1, 7), (9, 8)) AS t(id, more)") == Loaded(1, 1, 0)
+    assert target.held("id", "name", "more") == [(1, "a", 7), (2, None, None), (9, None, 8)]
+
+
+def test_a_table_without_a_key_keeps_its_columns_too(target: Target) -> None:
+    target.bring(TWO, UNKEYED)
+    target.bring("SELECT 1 AS id, 7 AS more", UNKEYED)
+    assert target.held("id", "name", "more") == [(1, None, 7)]
+
+
+@pytest.mark.parametrize("contract", [KEYED, UNKEYED])
+def test_a_changed_type_is_refused_with_what_to_do(target: Target, contract: Contract) -> None:
+    target.bring(TWO, contract)
+    with pytest.raises(TargetError, match="'name' of the table things.*Cast it.*load it anew"):
+        target.bring("SELECT 1 AS id, 5 AS name, 1 AS extra", contract)
+    assert target.held() == [(1, "a"), (2, None)]
+    assert set(target.rows()[0]) == {"id", "name", "_run_id", "_loaded_at"}
+
+
+def test_without_a_key_the_rows_are_replaced_duplicates_and_all(target: Target) -> None:
+    target.bring(THREE, UNKEYED)
+    twice = "SELECT 7 AS id, 'x' AS name FROM range(2)"
+    assert target.bring(twice, UNKEYED) == Loaded(2, 0, 0)
+    assert target.held() == [(7, "x"), (7, "x")]
+
+
+@pytest.mark.parametrize("mode", [Mode.INCREMENTAL, Mode.BACKFILL])
+def test_a_part_of_the_source_needs_a_key(target: Target, mode: Mode) -> None:
+    with pytest.raises(ContractError, match=f"mode {mode} .*Set KEY"):
+        target.bring(TWO, UNKEYED, replace(FULL, mode=mode))
+    target.bring(TWO)
+    assert target.bring(THREE, load=replace(FULL, run_id="part", mode=mode)) == Loaded(1, 1, 1)
+
+
+def test_another_source_replaces_no_rows_unless_that_is_said(target: Target) -> None:
+    target.bring(TWO, UNKEYED, FULL)
+    other = replace(FULL, run_id="run-2", source_url="https://source/other")
+    with pytest.raises(TargetError, match="loaded from https://source/things.*accept_other_source"):
+        target.bring(THREE, UNKEYED, other)
+    assert target.held() == [(1, "a"), (2, None)]
+    target.bring(THREE, UNKEYED, replace(other, accept_other_source=True))
+    assert len(target.held()) == 3
+
+
+def test_the_last_load_is_told_with_the_greatest_watermark(target: Target) -> None:
+    assert target.sink.last_load("things") is None
+    target.bring(TWO, load=replace(FULL, read=5, watermark="2024-03-01T00:00:00+00:00"))
+    before = datetime.now(UTC)
+    older = replace(
+        FULL, run_id="run-2", mode=Mode.BACKFILL, watermark="2024-02-29T23:59:59.5+00:00", read=9
+    )
+    target.bring(THREE, load=older)
+    last = target.sink.last_load("things")
+    assert last is not None and last.loaded_at >= before
+    assert replace(last, loaded_at=before).__dict__ == {
+        "run_id": "run-2",
+        "source_url": "https://source/things",
+        "read": 9,
+        "rows": 3,
+        "watermark": "2024-03-01T00:00:00+00:00",
+        "loaded_at": before,
+        "mode": Mode.BACKFILL,
+    }
+    assert target.sink.committed("things", "run-1")
+    assert not target.sink.committed("things", "run-9")
+    assert not target.sink.committed("other", "run-1")
+
+
+def test_a_failed_load_leaves_neither_rows_nor_a_note(target: Target) -> None:
+    target.bring(TWO)
+    bad = f"SELECT *, 1 AS _run_id FROM ({TWO})"  # a name that a load writes itself
+    with pytest.raises(TargetError):
+        target.bring(bad, load=replace(FULL, run_id="bad"))
+    assert not target.sink.committed("things", "bad")
+    assert target.held() == [(1, "a"), (2, None)]
+
+
+def test_a_replay_inserts_and_overwrites_what_its_run_loaded(target: Target) -> None:
+    target.bring(TWO, load=FULL)
+    target.bring("SELECT 3 AS id, 'new' AS name", load=replace(FULL, run_id="run-2"))
+    replayed = "SELECT * FROM (VALUES (2, 'r'), (3, 'r'), (4, 'r')) AS t(id, name)"
+    assert target.bring(replayed, load=REPLAY) == Loaded(1, 1, 1)
+    assert target.held() == [(1, "a"), (2, "r"), (3, "new"), (4, "r")]
+    assert target.sink.replayed("things", "run-1") == {5}
+
+
+def test_a_later_replay_of_the_same_run_overwrites_an_earlier_one(target: Target) -> None:
+    target.bring(TWO, load=FULL)
+    target.bring("SELECT 2 AS id, 'r' AS name", load=REPLAY)
+    later = replace(REPLAY, run_id="replay-2", positions=(6,))
+    assert target.bring("SELECT 2 AS id, 's' AS name", load=later).updated == 1
+    assert target.sink.replayed("things", "run-1") == {5, 6}
+
+
+@pytest.mark.parametrize("contract", [KEYED, UNKEYED])
+def test_no_record_is_replayed_twice(target: Target, contract: Contract) -> None:
+    target.bring(TWO, contract, FULL)
+    target.bring("SELECT 3 AS id, 'r' AS name", contract, REPLAY)
+    again = replace(REPLAY, run_id="replay-2", positions=(4, 5))
+    with pytest.raises(TargetError, match="position 5"):
+        target.bring("SELECT 4 AS id, 'r' AS name", contract, again)
+    assert target.held() == [(1, "a"), (2, None), (3, "r")]
+
+
+def test_without_a_key_only_the_latest_run_is_replayed(target: Target) -> None:
+    target.bring(TWO, UNKEYED, FULL)
+    assert target.bring("SELECT 1 AS id, 'a' AS name", UNKEYED, REPLAY) == Loaded(1, 0, 0)
+    second = replace(REPLAY, run_id="replay-2", positions=(6,))
+    target.bring("SELECT 1 AS id, 'a' AS name", UNKEYED, second)
+    assert target.held() == [(1, "a"), (1, "a"), (1, "a"), (2, None)]
+    target.bring(TWO, UNKEYED, replace(FULL, run_id="run-2"))
+    third = replace(REPLAY, run_id="replay-3", positions=(7,))
+    with pytest.raises(TargetError, match="run-2 has replaced the rows"):
+        target.bring("SELECT 1 AS id, 'a' AS name", UNKEYED, third)
+
+
+def test_a_run_that_was_never_loaded_is_not_replayed(target: Target) -> None:
+    target.bring(TWO)
+    with pytest.raises(TargetError, match="'run-9' cannot be replayed"):
+        target.bring(TWO, load=replace(REPLAY, replay_of="run-9"))
