@@ -187,6 +187,23 @@ def status() -> None:
 
 
 @app.command
+def infer_contract(*, source: str | None = None, force: bool = False) -> None:
+    """Write contract.py from the source: what all of its records are.
+
+    Parameters
+    ----------
+    source
+        A URL or a path; else the source_url that prefect.yaml gives.
+    force
+        Also where somebody has edited contract.py.
+    """
+    enter()
+    from blueprint import inferring
+
+    inferring.infer_contract(source, force)
+
+
+@app.command
 def lint() -> None:
     """Check the manifest without a server."""
     enter()

@@ -1,0 +1,172 @@
+"""Infer a contract from the whole of a source, and prove it on every record."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, replace
+from datetime import date
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+from pydantic import ValidationError
+
+from ingest.contract import Contract
+from ingest.errors import ContractError, SourceError
+from ingest.formats import Format
+from ingest.inference.checking import check
+from ingest.inference.code import Code
+from ingest.inference.keys import Candidates, chosen, unique_in_parquet
+from ingest.inference.marks import signed
+from ingest.inference.names import table_name
+from ingest.inference.parquet import parquet_shapes
+from ingest.inference.records import Reading
+from ingest.inference.seen import Members
+from ingest.inference.shapes import ANY, TEXT, Choice, Part, Parts, Plain, parts_of
+from ingest.say import Say, silent
+from ingest.schema import columns_of
+from ingest.steps import SourceFile
+
+# A table with more columns is of no use to anybody.
+MOST_FIELDS = 10_000
+# So many misfits are enough to widen what they say, and read again.
+_MISFITS = 1000
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """A contract that accepts every sound record of its source.
+
+    text: the file. records: how many it was inferred from. faulty: how many were passed over,
+    since they are no records at all; first_fault: why the first of them is none.
+    widened: fields whose first type did not hold for all records.
+    """
+
+    text: str
+    table: str
+    key: tuple[str, ...]
+    columns: dict[str, str]
+    records: int
+    faulty: int
+    first_fault: str | None
+    widened: tuple[str, ...]
+
+
+def infer(
+    source: SourceFile, today: date, say: Say = silent, called: str | None = None
+) -> Inferred:
+    """Infer the contract of a source; the table is named after its file.
+
+    called: what the contract calls its source, without secrets; else `source.url`. Raises SourceError for a source without records and for one that cannot be read,
+    ContractError for one that no contract can be written for.
+    """
+    reading = Reading(source)
+    table = table_name(called or source.url)
+    with tempfile.TemporaryDirectory(prefix="infer-") as folder:
+        parts, unique = _observed(reading, Path(folder), say)
+        tries: list[set[str]] = []
+        while True:
+            code = Code(parts, chosen(unique, parts, table), table)
+            text = signed(code.text, called or source.url, today, reading.records)
+            check(text, code.names)
+            contract = _loaded(text, Path(folder) / f"contract{len(tries)}.py")
+            misfits = _misfits(contract, reading, say)
+            if not misfits:
+                break
+            if _wider(parts, misfits) == parts:
+                raise ContractError(
+                    f"No contract could be inferred that accepts every record of {source.url}: "
+                    f"these fields are refused whatever their type: {sorted(misfits)}. Write "
+                    "src/data_pipeline/contract.py by hand, and report this."
+                )
+            parts = _wider(parts, misfits)
+            tries.append(misfits)
+    return Inferred(
+        text,
+        table,
+        code.key,
+        columns_of(contract.record),
+        reading.records,
+        reading.faulty,
+        reading.first_fault,
+        tuple(sorted(set().union(*tries))),
+    )
+
+
+def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str]]:
+    """What every record says of the fields, and which of them are unique."""
+    if reading.source.format is Format.PARQUET:
+        parts, rows = parquet_shapes(reading.source)
+        _need(rows, reading)
+        return parts, unique_in_parquet(reading.source, [part.name for part in parts.parts])
+    members = Members(reading.source.format is Format.CSV, 0, most=MOST_FIELDS)
+    candidates = Candidates(work)
+    for block in reading.blocks():
+        members.add(block)
+        if members.any:
+            raise ContractError(
+                f"{reading.source.url} has more than {MOST_FIELDS:,} different fields, which is no "
+                "table. Are the records keyed by their ids? Reshape it in "
+                "src/data_pipeline/extract.py, or write src/data_pipeline/contract.py by hand."
+            )
+        candidates.add(block)
+        say(f"Looked at {reading.records:,} records")
+    _need(reading.records, reading)
+    parts = parts_of(members)
+    known = {part.name: part for part in parts.parts}
+    empty = [Part(name, TEXT, True) for name in reading.columns() if name not in known]
+    # A CSV's columns keep the order of its header, and the empty ones their places.
+    order = {name: place for place, name in enumerate(reading.columns())}
+    ordered = sorted([*parts.parts, *empty], key=lambda part: order.get(part.name, 0))
+    if not ordered:
+        raise SourceError(f"The records of {reading.source.url} have no field: all are empty.")
+    return Parts(tuple(ordered)), candidates.unique()
+
+
+def _need(records: int, reading: Reading) -> None:
+    if not records:
+        reason = f" The first that was passed over is {reading.first_fault}."
+        raise SourceError(
+            f"{reading.source.url} holds no record to infer a contract from."
+            + (reason if reading.first_fault else " Is source_url right?")
+        )
+
+
+def _loaded(text: str, path: Path) -> Contract:
+    """The contract as the pipeline will import it."""
+    path.write_text(text, "utf-8")
+    loader = SourceFileLoader(path.stem, str(path))
+    module = ModuleType(loader.name)
+    loader.exec_module(module)
+    return module.CONTRACT
+
+
+def _misfits(contract: Contract, reading: Reading, say: Say) -> set[str]:
+    """The fields by which the contract refuses records of the source."""
+    judge = contract.record.model_validate
+    found: set[str] = set()
+    refused = 0
+    for block in reading.blocks():
+        for record in block:
+            try:
+                judge(record)
+            except ValidationError as error:
+                found |= {str(fault["loc"][0]) for fault in error.errors(include_url=False)}
+                refused += 1
+        say(f"Proved the contract on {reading.records:,} records")
+        if refused >= _MISFITS:
+            break
+    return found
+
+
+def _wider(parts: Parts, misfits: set[str]) -> Parts:
+    """The fields, those that refuse a record as text, and where that was tried as anything."""
+    return Parts(
+        tuple(_wider_part(part) if part.name in misfits else part for part in parts.parts)
+    )
+
+
+def _wider_part(part: Part) -> Part:
+    shape = part.shape
+    was_text = isinstance(shape, Choice) or (isinstance(shape, Plain) and shape != TEXT)
+    return replace(part, shape=TEXT) if was_text else replace(part, shape=ANY, optional=True)

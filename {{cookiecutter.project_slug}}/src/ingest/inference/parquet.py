@@ -1,0 +1,86 @@
+"""The shapes of a Parquet file's columns: it says itself what they are, but for nulls."""
+
+from __future__ import annotations
+
+import duckdb
+from duckdb.sqltypes import DuckDBPyType
+
+from ingest.duck import literal, quote
+from ingest.errors import SourceError
+from ingest.inference.shapes import ANY, BIG, Many, Mapped, Maybe, Part, Parts, Plain, Shape
+from ingest.inference.texts import MOST_BIGINT
+from ingest.steps import SourceFile
+
+_SCALARS = {
+    "boolean": "bool",
+    "tinyint": "int",
+    "smallint": "int",
+    "integer": "int",
+    "bigint": "int",
+    "utinyint": "int",
+    "usmallint": "int",
+    "uinteger": "int",
+    "float": "float",
+    "double": "float",
+    "varchar": "str",
+    "enum": "str",
+    "uuid": "UUID",
+    "date": "date",
+    "time": "time",
+    "timestamp": "NaiveDatetime",
+    "timestamp_s": "NaiveDatetime",
+    "timestamp_ms": "NaiveDatetime",
+    "timestamp_ns": "NaiveDatetime",
+    "timestamp with time zone": "AwareDatetime",
+    "interval": "timedelta",
+    "blob": "bytes",
+}
+_WIDE = ("ubigint", "hugeint", "uhugeint")
+
+
+def parquet_shapes(source: SourceFile) -> tuple[Parts, int]:
+    """The columns of a Parquet file, and how many rows it has. Raises SourceError."""
+    try:
+        with duckdb.connect() as connection:
+            found = connection.sql(f"FROM read_parquet({literal(str(source.path))})")
+            columns = list(zip(found.columns, found.types, strict=True))
+            asked = ", ".join(
+                f"count({quote(name)})"
+                + (f", max({quote(name)})" if kind.id in _WIDE else ", NULL")
+                for name, kind in columns
+            )
+            rows, *answers = found.aggregate(f"count(*), {asked}").fetchall()[0]
+    except duckdb.Error as error:
+        raise SourceError(
+            f"{source.url} is no sound Parquet file: {str(error).splitlines()[0]}. Get it again; "
+            "if it is the same, its producer must mend it."
+        ) from error
+    parts = []
+    for place, (name, kind) in enumerate(columns):
+        filled, most = answers[2 * place : 2 * place + 2]
+        shape = Plain("int") if most is not None and 0 <= most <= MOST_BIGINT else _shape(kind)
+        parts.append(Part(name, shape, filled < rows or shape == ANY))
+    return Parts(tuple(parts)), rows
+
+
+def _shape(kind: DuckDBPyType) -> Shape:
+    if kind.id in _SCALARS:
+        return Plain(_SCALARS[kind.id])
+    if kind.id in _WIDE:
+        return BIG
+    if kind.id == "decimal":
+        return Plain(f"Decimal{dict(kind.children)['scale']}")
+    if kind.id in ("list", "array"):
+        return Many(_maybe(dict(kind.children)["child"]))
+    if kind.id == "struct" and kind.children:
+        parts = [(name, _shape(inner)) for name, inner in kind.children]
+        return Parts(tuple(Part(name, shape, True) for name, shape in parts))
+    if kind.id == "map":
+        inner = dict(kind.children)
+        return Mapped(_maybe(inner["value"])) if _shape(inner["key"]) == Plain("str") else ANY
+    return ANY
+
+
+def _maybe(kind: DuckDBPyType) -> Shape:
+    shape = _shape(kind)
+    return shape if shape == ANY else Maybe(shape)

@@ -1,0 +1,64 @@
+"""A source as the inference reads it: in blocks, without what no table could hold."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.cells import CsvBlocks
+from ingest.formats import Format, RawRecord
+from ingest.opening import opened
+from ingest.readers import read
+from ingest.steps import SourceFile
+
+_AT_ONCE = 10_000
+
+
+@dataclass
+class Reading:
+    """A source that is read again and again; `faulty` counts what is no record, or no text."""
+
+    source: SourceFile
+    records: int = 0
+    faulty: int = 0
+    first_fault: str | None = None
+
+    def blocks(self) -> Iterator[list[dict[str, Any]]]:
+        """The sound records, some at a time. Raises SourceError as `read` does."""
+        self.records = self.faulty = 0
+        raws = read(self.source)
+        while some := list(itertools.islice(raws, _AT_ONCE)):
+            block = [raw.value for raw in some if self._is_sound(raw)]
+            self.records += len(block)
+            if block:
+                yield block
+
+    def columns(self) -> list[str]:
+        """The columns that a CSV names in its header, in which an empty cell is no value."""
+        if self.source.format is not Format.CSV:
+            return []
+        with opened(self.source) as stream:
+            return CsvBlocks(stream, self.source, 1).header
+
+    def _is_sound(self, raw: RawRecord) -> bool:
+        fault = raw.fault or (None if self._is_text(raw) else "it holds half of a surrogate pair")
+        if fault is None:
+            return True
+        self.faulty += 1
+        self.first_fault = self.first_fault or f"record {raw.position}: {fault}"
+        return False
+
+    def _is_text(self, raw: RawRecord) -> bool:
+        """Whether its text can be written at all, which half of a surrogate pair cannot."""
+        if self.source.format not in (Format.NDJSON, Format.JSON):
+            return True
+        if raw.line is not None and b"\\u" not in raw.line:
+            return True
+        try:
+            json.dumps(raw.value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            return False
+        return True
