@@ -16,10 +16,10 @@ from urllib.parse import unquote
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import columns, connect, quote
+from ingest.duck import columns, connect, literal, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
-from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
+from ingest.sinks.base import LINEAGE, PATIENCE, Say, Waiting, check_table_name, new_columns, silent
 from ingest.sinks.duckdb_file import attach_staging, differs, overwritable, types, with_lineage
 from ingest.sinks.ledger import Entry
 from ingest.sinks.postgres_tables import held, lock, make_ledger, note, read_ledger, run
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import psycopg
 
 _CHUNK = 1024 * 1024  # bytes of CSV sent at once
+_SORT_MEMORY = "256MB"
 _INCOMING = "_blueprint_incoming"
 # Elsewhere in an address, "@" is written %40: else a part of a password may look like a host.
 _HOST = r"(?:\[[\da-fA-F:.]+\]|[^/@?#:,]*)(?::\d+)?"
@@ -154,12 +155,19 @@ class _Rows:
         return postgres_types(types(self._connection, with_lineage(self._source, entry)))
 
     def copy(
-        self, target: psycopg.Connection[Any], table: str, entry: Entry, key: tuple[str, ...]
+        self,
+        target: psycopg.Connection[Any],
+        table: str,
+        key: tuple[str, ...],
+        entry: Entry | None = None,
     ) -> None:
-        """Send all rows into the table. Raises TargetError where a text holds a NUL character."""
+        """Send all rows into the table, with the lineage columns where there is an `entry`.
+
+        Raises TargetError where a text holds a NUL character.
+        """
         import psycopg
 
-        rows = with_lineage(self._source, entry)
+        rows = with_lineage(self._source, entry) if entry else self._source
         incoming = types(self._connection, rows)
         try:
             write_csv(self._connection, rows, incoming, self._csv)
@@ -201,22 +209,40 @@ def _load(
     added = new_columns(present, incoming, contract.table, f"DROP TABLE {table}")
     for name, kind in added.items():
         run(target, f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
-    if not present:
-        run(target, f"CREATE TABLE {table} ({_definitions(incoming)})")
-    if not contract.key and load.mode is not Mode.REPLAY:
+    if present and not contract.key and load.mode is not Mode.REPLAY:
         # Unlike TRUNCATE, this takes the old rows from no reader before the commit.
         run(target, f"DELETE FROM {table}")
-    if contract.key and run(target, f"SELECT FROM {table} LIMIT 1").fetchone() is not None:
-        run(target, f"CREATE TEMP TABLE {_INCOMING} ({_definitions(incoming)}) ON COMMIT DROP")
-        source.copy(target, _INCOMING, entry, contract.key)
+    if not present:
+        _create(target, table, source, incoming, entry, contract)
+    elif contract.key and run(target, f"SELECT FROM {table} LIMIT 1").fetchone() is not None:
+        defined = _definitions(incoming, entry)
+        run(target, f"CREATE TEMP TABLE {_INCOMING} ({defined}) ON COMMIT DROP")
+        source.copy(target, _INCOMING, contract.key)
         loaded = _merge(target, incoming, ready.count, contract, overwritable(ledger, load))
+        note(target, contract.table, entry, first=not ledger.entries)
+        return loaded
     else:
-        source.copy(target, table, entry, contract.key)
-        loaded = Loaded(ready.count, 0, 0)
-    if contract.key and not present:  # an index is made faster than it is kept up
-        run(target, f"ALTER TABLE {table} ADD PRIMARY KEY ({columns(contract.key)})")
+        source.copy(target, table, contract.key, entry)
     note(target, contract.table, entry, first=not ledger.entries)
-    return loaded
+    return Loaded(ready.count, 0, 0)
+
+
+def _create(
+    target: psycopg.Connection[Any],
+    table: str,
+    source: _Rows,
+    incoming: dict[str, str],
+    entry: Entry,
+    contract: Contract,
+) -> None:
+    """Make the table with its rows: faster than to fill it where it has an index."""
+    run(target, f"CREATE TABLE {table} ({_definitions(incoming, entry)})")
+    source.copy(target, table, contract.key)
+    changes = [f"ALTER {quote(name)} DROP DEFAULT" for name in LINEAGE]
+    if contract.key:
+        run(target, f"SET LOCAL maintenance_work_mem = '{_SORT_MEMORY}'")
+        changes.append(f"ADD PRIMARY KEY ({columns(contract.key)})")
+    run(target, f"ALTER TABLE {table} {', '.join(changes)}")
 
 
 def _merge(
@@ -245,5 +271,10 @@ def _merge(
     return Loaded(inserted, updated, of - inserted - updated)
 
 
-def _definitions(incoming: dict[str, str]) -> str:
-    return ", ".join(f"{quote(name)} {kind}" for name, kind in incoming.items())
+def _definitions(incoming: dict[str, str], entry: Entry) -> str:
+    """The columns of a new table. Who loads it is its default, which COPY need not be sent."""
+    ours = {"_run_id": entry.run_id, "_loaded_at": entry.loaded_at.isoformat()}
+    return ", ".join(
+        f"{quote(name)} {kind}" + (f" DEFAULT {literal(ours[name])}" if name in ours else "")
+        for name, kind in incoming.items()
+    )
