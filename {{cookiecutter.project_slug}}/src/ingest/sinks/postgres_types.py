@@ -62,12 +62,12 @@ def postgres_types(incoming: dict[str, str]) -> dict[str, str]:
 def _postgres_type(name: str, kind: str) -> str:
     if kind in _TYPES:
         return _TYPES[kind]
+    if _NESTED.match(kind):
+        return "jsonb"
     if kind.startswith("DECIMAL("):
         return "numeric" + kind.removeprefix("DECIMAL")
     if kind.startswith("ENUM("):
         return "text"
-    if _NESTED.match(kind):
-        return "jsonb"
     raise TargetError(
         f"The column {name!r} is {kind}, which PostgreSQL has no type for. Cast it in "
         "src/data_pipeline/transform.py, to VARCHAR perhaps."
