@@ -6,8 +6,9 @@ become visible together.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from ingest.contract import Contract
@@ -37,6 +38,18 @@ class Entry:
     def origin(self) -> str:
         """The run whose records these are: its own, or the one that it replays."""
         return self.replay_of or self.run_id
+
+
+    def to_json(self) -> str:
+        """The entry as one line of JSON, for a target that has no types for it."""
+        return json.dumps(asdict(self) | {"loaded_at": self.loaded_at.isoformat()})
+
+    @classmethod
+    def from_json(cls, line: str) -> Entry:
+        """What `to_json` wrote."""
+        parts = json.loads(line)
+        parts["loaded_at"] = datetime.fromisoformat(parts["loaded_at"])
+        return cls(**parts | {"positions": tuple(parts["positions"])})
 
 
 class Ledger:

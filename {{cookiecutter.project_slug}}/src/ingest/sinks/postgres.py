@@ -20,10 +20,10 @@ from ingest.duck import columns, connect, literal, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import LINEAGE, PATIENCE, Say, Waiting, check_table_name, new_columns, silent
-from ingest.sinks.duckdb_file import attach_staging, differs, overwritable, types, with_lineage
 from ingest.sinks.ledger import Entry
 from ingest.sinks.postgres_tables import held, lock, make_ledger, note, read_ledger, run
 from ingest.sinks.postgres_types import nul_character, postgres_types, write_csv
+from ingest.sinks.staged import attach_staging, overwritable, types, upsert, with_lineage
 
 if TYPE_CHECKING:
     import psycopg
@@ -252,22 +252,10 @@ def _merge(
     contract: Contract,
     overwritable: str,
 ) -> Loaded:
-    # Under the table's lock, these two are one step. ON CONFLICT would lock, and so write,
-    # each row that is left alone.
+    # ON CONFLICT would lock, and so write, each row that is left alone.
     run(target, f"ANALYZE {_INCOMING}")
-    table = quote(contract.table)
-    same_key = " AND ".join(f"t.{quote(name)} = i.{quote(name)}" for name in contract.key)
-    names = [name for name in incoming if name not in contract.key]
-    changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in names)
-    updated = run(target, 
-        f"UPDATE {table} AS t SET {changes} FROM {_INCOMING} AS i "
-        f"WHERE {same_key} AND ({differs(names)}) AND {overwritable}"
-    ).rowcount
-    listed = columns(tuple(incoming))
-    inserted = run(target, 
-        f"INSERT INTO {table} ({listed}) SELECT {listed} FROM {_INCOMING} AS i "
-        f"WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same_key})"
-    ).rowcount
+    statements = upsert(quote(contract.table), _INCOMING, list(incoming), contract, overwritable)
+    updated, inserted = (run(target, statement).rowcount for statement in statements)
     return Loaded(inserted, updated, of - inserted - updated)
 
 
