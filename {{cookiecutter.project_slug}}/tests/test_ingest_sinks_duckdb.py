@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def target(tmp_path: Path, path: Path) -> Target:
-    return Target(open_sink(f"duckdb:///{path}"), tmp_path, lambda: [])
+    return Target(open_sink(f"duckdb:///{path}"), tmp_path, list)
 
 
 def ask(path: Path, statement: str) -> list[tuple[Any, ...]]:
@@ -73,14 +73,20 @@ def test_a_dropped_table_begins_anew(target: Target, path: Path) -> None:
 
 def test_what_older_versions_loaded_is_taken_over(target: Target, path: Path) -> None:
     path.parent.mkdir()
-    ask(path, f"CREATE TABLE things AS SELECT *, 'old' AS _run_id, now() AS _loaded_at FROM ({TWO})")
+    ask(
+        path, f"CREATE TABLE things AS SELECT *, 'old' AS _run_id, now() AS _loaded_at FROM ({TWO})"
+    )
     assert target.sink.last_load("things") is None
     assert target.bring(THREE) == Loaded(1, 1, 1)
 
 
-def test_an_older_duckdb_can_open_the_file_and_no_journal_is_left(target: Target, path: Path) -> None:
+def test_an_older_duckdb_can_open_the_file_and_no_journal_is_left(
+    target: Target, path: Path
+) -> None:
     target.bring(TWO)
-    found = ask(path, "SELECT tags['storage_version'] FROM duckdb_databases() WHERE path IS NOT NULL")
+    found = ask(
+        path, "SELECT tags['storage_version'] FROM duckdb_databases() WHERE path IS NOT NULL"
+    )
     assert found == [("v1.5.0+",)]
     assert not path.with_name("target.duckdb.wal").exists()
 
@@ -93,7 +99,7 @@ def test_a_file_that_is_no_database_is_refused_and_not_waited_for(
     path.parent.mkdir()
     path.write_text("id,name\n" * 4000)
     said: list[str] = []
-    target = Target(open_sink(str(path)), tmp_path, lambda: [])
+    target = Target(open_sink(str(path)), tmp_path, list)
     with pytest.raises(TargetError, match="Cannot open the target"):
         target.bring(TWO, say=said.append)
     assert said == []

@@ -16,7 +16,7 @@ from ingest.sinks import open_sink
 
 @pytest.fixture
 def target(tmp_path: Path) -> Target:
-    return Target(open_sink(f"parquet:///{tmp_path}/lake"), tmp_path, lambda: [])
+    return Target(open_sink(f"parquet:///{tmp_path}/lake"), tmp_path, list)
 
 
 @pytest.mark.parametrize("contract", [KEYED, UNKEYED])

@@ -1,7 +1,9 @@
 """The sink that docs/TARGETS.md shows keeps to the rules of every sink."""
 
+import importlib
 import re
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,12 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Target:
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     shown = re.search(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     assert shown
-    names: dict[str, Any] = {}
-    exec(compile(shown[1], GUIDE, "exec"), names)
+    (tmp_path / "sqlite_sink.py").write_text(shown[1], "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sqlite_sink", raising=False)
     path = tmp_path / "target.sqlite"
-    return Target(names["SQLiteSink"](path), tmp_path, lambda: read(path))
+    sink = importlib.import_module("sqlite_sink").SQLiteSink(path)
+    return Target(sink, tmp_path, lambda: read(path))

@@ -11,7 +11,6 @@ from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Ready
 from ingest.sinks.ledger import LOADS
 
-
 PATIENCE = 600.0  # seconds to wait for another process that has the target
 PAUSE = 0.5  # seconds between two tries
 LINEAGE = ("_run_id", "_loaded_at")
@@ -79,8 +78,7 @@ class Waiting:
                 "then run again; nothing was loaded."
             )
         self._say(
-            f"Waiting for {self._what}: in use by {holder} "
-            f"({waited:.0f} of {self._patience:.0f} s)"
+            f"Waiting for {self._what}: in use by {holder} ({waited:.0f} of {self._patience:.0f} s)"
         )
         time.sleep(PAUSE)
 

@@ -17,7 +17,7 @@ from ingest.contract import Contract
 from ingest.duck import connect, count, literal, number, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
-from ingest.sinks.base import LINEAGE, PATIENCE, Say, Waiting, check_table_name, new_columns, silent
+from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
 from ingest.sinks.ledger import KEPT, LOADS, Entry, Ledger
 from ingest.sinks.staged import attach_staging, differs, overwritable, same_key, types, with_lineage
 
@@ -128,9 +128,7 @@ def _merge(
     return Loaded(inserted, written - inserted, of - written)
 
 
-def _follow_schema(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: str, name: str
-) -> None:
+def _follow_schema(connection: duckdb.DuckDBPyConnection, table: str, rows: str, name: str) -> None:
     """Make the table, or give it the columns that it lacks."""
     held, incoming = _held(connection, name), types(connection, rows)
     # DuckDB's names differ by more than case.
@@ -151,12 +149,10 @@ def _ledger(connection: duckdb.DuckDBPyConnection, table: str) -> Ledger:
         f"FROM {_LEDGER} WHERE lower(table_name) = lower(?) ORDER BY loaded_at DESC LIMIT {KEPT}",
         [table],
     ).fetchall()
-    return Ledger([Entry(*row[:8], tuple(row[8])) for row in found])
+    return Ledger([Entry.from_row(row) for row in found])
 
 
-def _note(
-    connection: duckdb.DuckDBPyConnection, table: str, entry: Entry, *, first: bool
-) -> None:
+def _note(connection: duckdb.DuckDBPyConnection, table: str, entry: Entry, *, first: bool) -> None:
     connection.execute(
         f"CREATE TABLE IF NOT EXISTS {_LEDGER} (table_name VARCHAR, run_id VARCHAR, mode VARCHAR, "
         "source_url VARCHAR, read BIGINT, rows BIGINT, watermark VARCHAR, loaded_at TIMESTAMPTZ, "

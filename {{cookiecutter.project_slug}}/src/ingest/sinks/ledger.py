@@ -10,6 +10,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ingest.contract import Contract
 from ingest.errors import ContractError, TargetError
@@ -39,6 +40,11 @@ class Entry:
         """The run whose records these are: its own, or the one that it replays."""
         return self.replay_of or self.run_id
 
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Entry:
+        """The entry that a target's table holds as columns, in the order of the fields."""
+        *parts, positions = row
+        return cls(*parts, positions=tuple(positions))
 
     def to_json(self) -> str:
         """The entry as one line of JSON, for a target that has no types for it."""

@@ -119,9 +119,10 @@ def merge(
         before = count(connection, table)
         rows = _joined(connection, table, rows, new, contract, load, ledger)
     notes = "\n".join(noted.to_json() for noted in (entry, *ledger.entries[: KEPT - 1]))
+    metadata = "{" + f"{_NOTED}: {literal(notes)}" + "}"
     connection.execute(
         f"COPY (FROM {rows}) TO {literal(str(new))} (FORMAT parquet, COMPRESSION zstd, "
-        f"USE_TMP_FILE false, KV_METADATA {{ {_NOTED}: {literal(notes)} }})"  # fmt: skip
+        f"USE_TMP_FILE false, KV_METADATA {metadata})"
     )
     written = f"read_parquet({literal(str(new))})"
     if not contract.key:

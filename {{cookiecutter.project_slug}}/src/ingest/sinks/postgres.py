@@ -20,15 +20,15 @@ from ingest.duck import columns, connect, literal, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import LINEAGE, PATIENCE, Say, Waiting, check_table_name, new_columns, silent
-from ingest.sinks.ledger import Entry
+from ingest.sinks.ledger import Entry, Ledger
+from ingest.sinks.postgres_copy import Rows
 from ingest.sinks.postgres_tables import held, lock, make_ledger, note, read_ledger, run
-from ingest.sinks.postgres_types import nul_character, postgres_types, write_csv
-from ingest.sinks.staged import attach_staging, overwritable, types, upsert, with_lineage
+from ingest.sinks.postgres_types import postgres_types
+from ingest.sinks.staged import attach_staging, overwritable, upsert
 
 if TYPE_CHECKING:
     import psycopg
 
-_CHUNK = 1024 * 1024  # bytes of CSV sent at once
 _SORT_MEMORY = "256MB"
 _INCOMING = "_blueprint_incoming"
 # Elsewhere in an address, "@" is written %40: else a part of a password may look like a host.
@@ -84,7 +84,7 @@ class PostgresSink:
             make_ledger(target)
             with target.transaction():
                 lock(target, contract.table, waiting)
-                source = _Rows(connection, attach_staging(connection, ready), csv, say)
+                source = Rows(connection, attach_staging(connection, ready), csv, say)
                 return _load(target, source, ready, contract, load)
 
     def _look_up(self, table: str) -> Ledger:
@@ -115,7 +115,11 @@ class PostgresSink:
 
     def _options(self) -> dict[str, Any]:
         """What the address may say otherwise."""
-        ours = {"connect_timeout": 10, "application_name": "data pipeline", "client_encoding": "utf8"}
+        ours = {
+            "connect_timeout": 10,
+            "application_name": "data pipeline",
+            "client_encoding": "utf8",
+        }
         return {name: value for name, value in ours.items() if f"{name}=" not in self._address}
 
     def _without_secret(self, message: str) -> str:
@@ -142,67 +146,19 @@ class PostgresSink:
             ) from error
 
 
-class _Rows:
-    """The incoming rows, on their way to COPY."""
-
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, source: str, csv: Path, say: Say
-    ) -> None:
-        self._connection, self._source, self._csv, self._say = connection, source, csv, say
-
-    def types(self, entry: Entry) -> dict[str, str]:
-        """PostgreSQL's types of the columns, with the lineage columns."""
-        return postgres_types(types(self._connection, with_lineage(self._source, entry)))
-
-    def copy(
-        self,
-        target: psycopg.Connection[Any],
-        table: str,
-        key: tuple[str, ...],
-        entry: Entry | None = None,
-    ) -> None:
-        """Send all rows into the table, with the lineage columns where there is an `entry`.
-
-        Raises TargetError where a text holds a NUL character.
-        """
-        import psycopg
-
-        rows = with_lineage(self._source, entry) if entry else self._source
-        incoming = types(self._connection, rows)
-        try:
-            write_csv(self._connection, rows, incoming, self._csv)
-            self._send(target, f"COPY {table} ({columns(tuple(incoming))}) FROM STDIN (FORMAT csv)")
-        except (psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter):
-            where = nul_character(self._connection, rows, incoming, key)
-            if not where:
-                raise
-            raise TargetError(
-                f"PostgreSQL holds no NUL character, and there is one in {where}; nothing was "
-                "loaded. Refuse such records in src/data_pipeline/contract.py, or take the "
-                "character out in src/data_pipeline/transform.py: replace(text, chr(0), '')."
-            ) from None
-        finally:
-            self._csv.unlink(missing_ok=True)
-
-    def _send(self, target: psycopg.Connection[Any], statement: str) -> None:
-        size, sent = self._csv.stat().st_size, 0
-        with self._csv.open("rb") as file, target.cursor() as cursor:
-            with cursor.copy(statement.encode()) as copy:
-                while chunk := file.read(_CHUNK):
-                    copy.write(chunk)
-                    sent += len(chunk)
-                    self._say(f"Sent {sent / 1e6:,.1f} of {size / 1e6:,.1f} MB to PostgreSQL")
-
-
 def _load(
-    target: psycopg.Connection[Any], source: _Rows, ready: Ready, contract: Contract, load: Load
+    target: psycopg.Connection[Any], source: Rows, ready: Ready, contract: Contract, load: Load
 ) -> Loaded:
     """Write rows and ledger, in a transaction that is open."""
     ledger = read_ledger(target, contract.table)
     if ledger.committed(load.run_id):
         return Loaded(0, 0, ready.count)
     entry = ledger.next_entry(ready, contract, load)
-    table, present, incoming = quote(contract.table), held(target, contract.table), source.types(entry)
+    table, present, incoming = (
+        quote(contract.table),
+        held(target, contract.table),
+        source.types(entry),
+    )
     # PostgreSQL's names differ by case, and DuckDB, which checked the key, knows no case.
     spelled = {name.lower(): name for name in incoming}
     contract = replace(contract, key=tuple(spelled[name.lower()] for name in contract.key))
@@ -230,7 +186,7 @@ def _load(
 def _create(
     target: psycopg.Connection[Any],
     table: str,
-    source: _Rows,
+    source: Rows,
     incoming: dict[str, str],
     entry: Entry,
     contract: Contract,

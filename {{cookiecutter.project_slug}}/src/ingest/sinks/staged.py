@@ -18,9 +18,10 @@ def overwritable(ledger: Ledger, load: Load) -> str:
     """The condition under which a row `t` of the table may be overwritten."""
     if load.mode is not Mode.REPLAY:
         return "true"
+    # As text, too, a time written so compares rightly with those that DuckDB writes.
     until, runs = ledger.older_than(load)
     shown = ", ".join(map(literal, runs)) or "NULL"
-    return f"(t._loaded_at <= {literal(until.isoformat())} OR t._run_id IN ({shown}))"
+    return f"(t._loaded_at <= {literal(until.isoformat(' '))} OR t._run_id IN ({shown}))"
 
 
 def attach_staging(connection: duckdb.DuckDBPyConnection, ready: Ready) -> str:
