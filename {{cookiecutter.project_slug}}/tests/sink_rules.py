@@ -151,6 +151,10 @@ def test_another_source_replaces_no_rows_unless_that_is_said(target: Target) -> 
     assert target.held() == [(1, "a"), (2, None)]
     target.bring(THREE, UNKEYED, replace(other, accept_other_source=True))
     assert len(target.held()) == 3
+    replay = replace(REPLAY, replay_of="run-2", source_url="refused by run-2")
+    target.bring("SELECT 4 AS id, 'r' AS name", UNKEYED, replay)
+    target.bring(TWO, UNKEYED, replace(other, run_id="run-3"))
+    assert len(target.held()) == 2
 
 
 def test_the_last_load_is_told_with_the_greatest_watermark(target: Target) -> None:

@@ -1,5 +1,6 @@
 """Which sink a target's URL opens."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,15 @@ def test_another_target_is_refused_with_the_forms_and_without_a_secret(target: s
     with pytest.raises(TargetError, match="target") as refused:
         open_sink(target)
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "package", "extra"),
+    [("postgresql://host/db", "psycopg", "postgres"), ("s3://bucket", "obstore", "cloud")],
+)
+def test_a_missing_extra_is_named_with_how_to_get_it(
+    target: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(TargetError, match=f'extras = \\["{extra}"\\].*bootstrap.py'):
+        open_sink(target).last_load("things")

@@ -134,10 +134,9 @@ class Ledger:
             )
 
     def _check_source(self, table: str, load: Load) -> None:
-        if not self.entries or load.accept_other_source:
-            return
-        before = self.entries[0].source_url
-        if before != load.source_url:
+        # A replay reads what was refused, not the source.
+        before = next((entry.source_url for entry in self.entries if not entry.replay_of), None)
+        if before not in (None, load.source_url) and not load.accept_other_source:
             raise TargetError(
                 f"The table {table} was loaded from {before}, and without a KEY all its rows would "
                 f"give way to those of {load.source_url}; nothing was loaded. If that is meant, set "
