@@ -70,7 +70,9 @@ class Code:
             f"TABLE = {spelled(table)}\n",
             "CONTRACT = Contract(record=Record, key=KEY, table=TABLE)\n",
         )
-        types = "\n".join(self._types) + "\n\n\n" if self._types else "\n"
+        types = "\n".join(self._types) + "\n\n\n" if self._types else ""
+        if not types and self._classes[0].startswith("class "):
+            types = "\n"
         body = types + "\n\n\n".join(self._classes) + "\n\n\n" + "\n".join(end)
         return _imports(body) + "\n" + body
 

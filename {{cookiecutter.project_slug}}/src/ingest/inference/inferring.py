@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from dataclasses import dataclass, replace
 from datetime import date
@@ -37,19 +38,32 @@ _MISFITS = 1000
 class Inferred:
     """A contract that accepts every sound record of its source.
 
-    text: the file. records: how many it was inferred from. faulty: how many were passed over,
-    since they are no records at all; first_fault: why the first of them is none.
-    widened: fields whose first type did not hold for all records.
+    text: the file; contract: what it says. records: how many it was inferred from.
+    faulty: how many were passed over, since they are no records at all; first_fault: why the
+    first of them is none. widened: fields whose first type did not hold for all records.
     """
 
     text: str
-    table: str
-    key: tuple[str, ...]
-    columns: dict[str, str]
+    contract: Contract
     records: int
     faulty: int
     first_fault: str | None
     widened: tuple[str, ...]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Each column's name with its DuckDB type."""
+        return columns_of(self.contract.record)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that name a row, if there are any."""
+        return self.contract.key
+
+    @property
+    def table(self) -> str:
+        """The name of the table."""
+        return self.contract.table
 
 
 def infer(
@@ -61,35 +75,24 @@ def infer(
     ContractError for one that no contract can be written for.
     """
     reading = Reading(source)
-    table = table_name(called or source.url)
+    called = called or source.url
+    table = table_name(called)
+    widened: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
         parts, unique = _observed(reading, Path(folder), say)
-        tries: list[set[str]] = []
-        while True:
+        for number in itertools.count():
             code = Code(parts, chosen(unique, parts, table), table)
-            text = signed(code.text, called or source.url, today, reading.records)
+            text = signed(code.text, called, today, reading.records)
             check(text, code.names)
-            contract = _loaded(text, Path(folder) / f"contract{len(tries)}.py")
+            contract = _loaded(text, Path(folder) / f"contract{number}.py")
             misfits = _misfits(contract, reading, say)
             if not misfits:
                 break
-            if _wider(parts, misfits) == parts:
-                raise ContractError(
-                    f"No contract could be inferred that accepts every record of {source.url}: "
-                    f"these fields are refused whatever their type: {sorted(misfits)}. Write "
-                    "src/data_pipeline/contract.py by hand, and report this."
-                )
-            parts = _wider(parts, misfits)
-            tries.append(misfits)
+            parts = _wider(parts, misfits, source)
+            widened |= misfits
+    columns_of(contract.record)  # raises for what no table can hold
     return Inferred(
-        text,
-        table,
-        code.key,
-        columns_of(contract.record),
-        reading.records,
-        reading.faulty,
-        reading.first_fault,
-        tuple(sorted(set().union(*tries))),
+        text, contract, reading.records, reading.faulty, reading.first_fault, tuple(sorted(widened))
     )
 
 
@@ -159,11 +162,18 @@ def _misfits(contract: Contract, reading: Reading, say: Say) -> set[str]:
     return found
 
 
-def _wider(parts: Parts, misfits: set[str]) -> Parts:
+def _wider(parts: Parts, misfits: set[str], source: SourceFile) -> Parts:
     """The fields, those that refuse a record as text, and where that was tried as anything."""
-    return Parts(
+    wider = Parts(
         tuple(_wider_part(part) if part.name in misfits else part for part in parts.parts)
     )
+    if wider == parts:
+        raise ContractError(
+            f"No contract could be inferred that accepts every record of {source.url}: these fields "
+            f"are refused whatever their type: {sorted(misfits)}. Write "
+            "src/data_pipeline/contract.py by hand, and report this."
+        )
+    return wider
 
 
 def _wider_part(part: Part) -> Part:
