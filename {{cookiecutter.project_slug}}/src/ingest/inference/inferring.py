@@ -71,18 +71,19 @@ def infer(
 ) -> Inferred:
     """Infer the contract of a source; the table is named after its file.
 
-    called: what the contract calls its source, without secrets; else `source.url`. Raises SourceError for a source without records and for one that cannot be read,
-    ContractError for one that no contract can be written for.
+    called: what the contract calls its source, without secrets; else `source.url`. Raises
+    SourceError for a source without records and for one that cannot be read, ContractError for
+    one that no contract can be written for.
     """
     reading = Reading(source)
     called = called or source.url
     table = table_name(called)
     widened: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
-        parts, unique = _observed(reading, Path(folder), say)
+        parts, unique, records = _observed(reading, Path(folder), say)
         for number in itertools.count():
             code = Code(parts, chosen(unique, parts, table), table)
-            text = signed(code.text, called, today, reading.records)
+            text = signed(code.text, called, today, records)
             check(text, code.names)
             contract = _loaded(text, Path(folder) / f"contract{number}.py")
             misfits = _misfits(contract, reading, say)
@@ -92,16 +93,17 @@ def infer(
             widened |= misfits
     columns_of(contract.record)  # raises for what no table can hold
     return Inferred(
-        text, contract, reading.records, reading.faulty, reading.first_fault, tuple(sorted(widened))
+        text, contract, records, reading.faulty, reading.first_fault, tuple(sorted(widened))
     )
 
 
-def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str]]:
-    """What every record says of the fields, and which of them are unique."""
+def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str], int]:
+    """What all records say of the fields, which of them are unique, and how many there are."""
     if reading.source.format is Format.PARQUET:
         parts, rows = parquet_shapes(reading.source)
         _need(rows, reading)
-        return parts, unique_in_parquet(reading.source, [part.name for part in parts.parts])
+        names = [part.name for part in parts.parts]
+        return parts, unique_in_parquet(reading.source, names, work), rows
     members = Members(reading.source.format is Format.CSV, 0, most=MOST_FIELDS)
     candidates = Candidates(work)
     for block in reading.blocks():
@@ -115,15 +117,18 @@ def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str]]
         candidates.add(block)
         say(f"Looked at {reading.records:,} records")
     _need(reading.records, reading)
-    parts = parts_of(members)
-    known = {part.name: part for part in parts.parts}
-    empty = [Part(name, TEXT, True) for name in reading.columns() if name not in known]
-    # A CSV's columns keep the order of its header, and the empty ones their places.
-    order = {name: place for place, name in enumerate(reading.columns())}
-    ordered = sorted([*parts.parts, *empty], key=lambda part: order.get(part.name, 0))
-    if not ordered:
+    return _in_order(parts_of(members), reading), candidates.unique(), reading.records
+
+
+def _in_order(parts: Parts, reading: Reading) -> Parts:
+    """The fields, a CSV's in the order of its header, with those that are empty in every row."""
+    header = {name: place for place, name in enumerate(reading.columns())}
+    known = {part.name for part in parts.parts}
+    empty = [Part(name, TEXT, True) for name in header if name not in known]
+    found = sorted([*parts.parts, *empty], key=lambda part: header.get(part.name, 0))
+    if not found:
         raise SourceError(f"The records of {reading.source.url} have no field: all are empty.")
-    return Parts(tuple(ordered)), candidates.unique()
+    return Parts(tuple(found))
 
 
 def _need(records: int, reading: Reading) -> None:

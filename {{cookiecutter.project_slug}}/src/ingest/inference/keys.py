@@ -80,10 +80,10 @@ class Candidates:
             return bool(twice[0][0])
 
 
-def unique_in_parquet(source: SourceFile, names: Iterable[str]) -> list[str]:
+def unique_in_parquet(source: SourceFile, names: Iterable[str], work: Path) -> list[str]:
     """The columns named like a key that are unique and never null in a Parquet file."""
     found = []
-    with connect(Path(":memory:"), source.path.parent) as connection:
+    with connect(work / "keys.duckdb", work) as connection:
         for name in filter(is_like_a_key, names):
             column = quote(name)
             asked = f"count(*) = count({column}) AND count(*) = count(DISTINCT {column})"
