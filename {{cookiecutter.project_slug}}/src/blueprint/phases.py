@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blueprint import environment, local, manifest, schedules, show
+from blueprint import environment, inferring, local, manifest, schedules, show
 from blueprint.project import Problem, Project
 from runtime.project import ROOT
 
@@ -33,6 +33,7 @@ def phase1(project: Project) -> None:
     local.without_server()
     deployment = manifest.load().first
     show.ok("prefect.yaml is in order")
+    inferring.follow_source(deployment)
     show.doing("running the pipeline here")
     summary = local.run(deployment, {})
     if summary.rows_loaded == 0:

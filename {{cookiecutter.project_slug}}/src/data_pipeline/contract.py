@@ -5,6 +5,7 @@ quarantine folder with the reason; the rest is loaded, one column for each field
 with your own data, write its fields here, set KEY and TABLE, and see transform.py.
 """
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -52,4 +53,9 @@ class Record(BaseModel):
 KEY: tuple[str, ...] = ("order_id",)
 TABLE = "orders"
 
-CONTRACT = Contract(record=Record, key=KEY, table=TABLE)
+# By which field records are newer or older, for runs with mode=incremental or backfill; an
+# incremental one goes back by the overlap, for records that come late.
+WATERMARK = "updated_at"
+OVERLAP = timedelta(hours=1)
+
+CONTRACT = Contract(record=Record, key=KEY, table=TABLE, watermark=WATERMARK, overlap=OVERLAP)

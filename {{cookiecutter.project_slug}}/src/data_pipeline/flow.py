@@ -42,7 +42,6 @@ from runtime.retries import is_transient
 from runtime.work import run_id, work_folder
 
 
-@task(name="plan", cache_policy=NO_CACHE)
 def plan_window(mode: Mode, target: str, since: datetime | None, until: datetime | None) -> Window:
     """Find out which records the run takes: all, those since the last load, or a range."""
     with progress(at_once=True) as say:
