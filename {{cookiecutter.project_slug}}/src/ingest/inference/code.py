@@ -42,6 +42,10 @@ _KEYLESS = """\
 # No column of the source is named like a key and was unique and never null over all of it, so
 # each run replaces the whole table. Name a row here, as in ("order_id",), to update it.
 """
+_WATERMARK = """\
+# Runs with mode=incremental or backfill also need watermark="updated_at": the field by which
+# records are newer or older.
+"""
 _RENAMED = "    # Another column has this name in the warehouse, which ignores case, or it can have none."
 
 
@@ -68,7 +72,7 @@ class Code:
         end = (
             (_KEYED if self.key else _KEYLESS) + keys,
             f"TABLE = {spelled(table)}\n",
-            "CONTRACT = Contract(record=Record, key=KEY, table=TABLE)\n",
+            _WATERMARK + "CONTRACT = Contract(record=Record, key=KEY, table=TABLE)\n",
         )
         types = "\n".join(self._types) + "\n\n\n" if self._types else ""
         if not types and self._classes[0].startswith("class "):
@@ -103,7 +107,7 @@ class Code:
         if isinstance(shape, Choice):
             code = f"Literal[{', '.join(map(spelled, shape.values))}]"
         elif isinstance(shape, Many):
-            code = f"list[{self._hint(shape.item, where)}]"
+            code = f"list[{self._hint(shape.item, _singular(where))}]"
         elif isinstance(shape, Mapped):
             code = f"dict[str, {self._hint(shape.value, where)}]"
         else:
@@ -147,6 +151,10 @@ class Code:
 def _columns(shape: Parts, reserved: tuple[str, ...] = RESERVED) -> dict[str, str]:
     names = [part.name for part in shape.parts]
     return dict(zip(names, column_names(names, reserved), strict=True))
+
+
+def _singular(name: str) -> str:
+    return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
 
 
 def _field_names(shape: Shape) -> Iterator[str]:
