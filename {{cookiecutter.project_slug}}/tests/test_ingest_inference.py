@@ -303,7 +303,7 @@ def test_nothing_of_a_hostile_source_runs_and_all_of_it_lands(
     monkeypatch.chdir(tmp_path)
     records = [
         {name: HOSTILE[(place + turn) % 3] for place, name in enumerate(HOSTILE)}
-        | {"date": "2024-01-01", "int": turn, "nested": {name: turn for name in HOSTILE}}
+        | {"date": "2024-01-01", "int": turn, "nested": dict.fromkeys(HOSTILE, turn)}
         for turn in range(150)
     ]
     path = ndjson(tmp_path, records)
@@ -402,7 +402,11 @@ def test_the_mark_fits_until_somebody_edits_the_code(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "table"),
-    [("2024-Orders v2.ndjson", "t_2024_orders_v2"), ("größe.ndjson", "groe"), ("名.ndjson", "records")],
+    [
+        ("2024-Orders v2.ndjson", "t_2024_orders_v2"),
+        ("größe.ndjson", "groe"),
+        ("名.ndjson", "records"),
+    ],
 )
 def test_the_table_is_named_after_the_file(tmp_path: Path, name: str, table: str) -> None:
     assert inferred(ndjson(tmp_path, [{"a": 1}], name))[0].table == table

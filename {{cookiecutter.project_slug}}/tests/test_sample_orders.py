@@ -51,5 +51,7 @@ def test_the_flow_loads_the_sample_and_a_second_run_changes_nothing(
     options = {"target": str(tmp_path / "w.duckdb"), "quarantine": str(tmp_path / "refused")}
     first = flow_module.data_pipeline(SAMPLE, **options)
     second = flow_module.data_pipeline(SAMPLE, **options)
-    print(first, second)
+    assert (first.rows_read, first.rows_rejected, first.rows_duplicate) == (3015, 5, 3)
+    assert (first.rows_loaded, first.rows_inserted) == (3007, 3007)
+    assert (second.rows_loaded, second.rows_unchanged) == (3007, 3007)
     assert len(list((tmp_path / "refused").iterdir())) == 2
