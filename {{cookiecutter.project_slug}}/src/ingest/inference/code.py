@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from ingest.inference.names import class_name, column_names, field_name, spelled
+from ingest.inference.names import MODULES, class_name, column_names, field_name, spelled
 from ingest.inference.shapes import (
     ANY,
     Choice,
@@ -24,15 +24,6 @@ from ingest.schema import RESERVED
 _WIDTH = 100
 # A longer type gets a name of its own.
 _MOST_HINT = 30
-MODULES = {
-    "datetime": ("date", "time", "timedelta"),
-    "decimal": ("Decimal",),
-    "typing": ("Annotated", "Any", "Literal"),
-    "uuid": ("UUID",),
-    "pydantic": ("AwareDatetime", "BaseModel", "ConfigDict", "Field", "NaiveDatetime"),
-    "ingest.contract": ("Contract",),
-    "ingest.na": ("NA_IS_NULL",),
-}
 _SECTIONS = (("datetime", "decimal", "typing", "uuid"), ("pydantic",), tuple(MODULES)[-2:])
 _KEYED = """\
 # The columns that name a row of the table: unique and never null over the whole source. A run
@@ -46,7 +37,9 @@ _WATERMARK = """\
 # Runs with mode=incremental or backfill also need watermark="updated_at": the field by which
 # records are newer or older.
 """
-_RENAMED = "    # Another column has this name in the warehouse, which ignores case, or it can have none."
+_RENAMED = (
+    "    # Another column has this name in the warehouse, which ignores case, or it can have none."
+)
 
 
 class Code:

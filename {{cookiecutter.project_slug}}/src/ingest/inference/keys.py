@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +36,7 @@ class Candidates:
         self._work = work
         self._files: dict[str, tuple[type, BinaryIO]] | None = None
 
-    def add(self, records: list[Mapping[str, Any]]) -> None:
+    def add(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Look at some more records."""
         if self._files is None:
             self._files = self._begun(records[0])
@@ -58,9 +58,7 @@ class Candidates:
         return found
 
     def _begun(self, first: Mapping[str, Any]) -> dict[str, tuple[type, BinaryIO]]:
-        names = [
-            name for name in first if is_like_a_key(name) and type(first[name]) in (int, str)
-        ]
+        names = [name for name in first if is_like_a_key(name) and type(first[name]) in (int, str)]
         # An open file each: of very many the first ones do.
         return {
             name: (type(first[name]), (self._work / f"key{place}.txt").open("wb"))
