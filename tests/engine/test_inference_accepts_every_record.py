@@ -19,9 +19,35 @@ from ingest.steps import Limits, Step
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 # What looks like a type, and nearly is one.
 LOOKS = st.sampled_from(
-    "1|-0|007|1.5|.5|5.|1e5|1e-5|1e999|NA|true|False|yes|2024-02-29|2023-02-29|0000-01-01"
-    "|2024-01-01T00:00|2024-01-01 00:00:00Z|0001-01-01T00:00:00+14:00|24:00:00|10:00:00|１|+1| 1"
-    "|12345678-1234-1234-1234-1234567890ab|9223372036854775808|0.12345678901234567890".split("|")
+    [
+        "1",
+        "-0",
+        "007",
+        "1.5",
+        ".5",
+        "5.",
+        "1e5",
+        "1e-5",
+        "1e999",
+        "NA",
+        "true",
+        "False",
+        "yes",
+        "2024-02-29",
+        "2023-02-29",
+        "0000-01-01",
+        "2024-01-01T00:00",
+        "2024-01-01 00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "24:00:00",
+        "10:00:00",
+        "１",
+        "+1",
+        " 1",
+        "12345678-1234-1234-1234-1234567890ab",
+        "9223372036854775808",
+        "0.12345678901234567890",
+    ]
 )
 NUMBERS = st.integers() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, width=64)
 SCALARS = st.none() | st.booleans() | NUMBERS.filter(lambda n: abs(n) < 1e308) | TEXT | LOOKS
