@@ -124,7 +124,7 @@ def test_the_server_holds_what_the_manifest_says(
     assert len(held) == 1
     assert held[0]["name"] == "production-etl"
     assert held[0]["work_pool_name"] == POOL
-    assert held[0]["parameters"] == {"source_url": source.url, "batch_size": 500}
+    assert held[0]["parameters"] == {"source_url": source.url, "batch_size": 50000}
     schedule = held[0]["schedules"][0]
     assert schedule["active"]
     assert schedule["schedule"]["cron"] == "15 6 * * MON-FRI"
@@ -183,13 +183,13 @@ def test_a_manifest_with_a_fault_deploys_nothing_and_names_it(project: tuple[Liv
     manifest = living.path / "prefect.yaml"
     before = manifest.read_text("utf-8")
     try:
-        manifest.write_text(before.replace("batch_size: 500", "batch_size: 0"), "utf-8")
+        manifest.write_text(before.replace("batch_size: 50000", "batch_size: 0"), "utf-8")
         assert "batch_size" in living.fails(living.tool("blueprint"), "deploy")
         manifest.write_text(before.replace("    schedules:", "    shedules:"), "utf-8")
         assert "'shedules' is not a key" in living.fails(living.tool("blueprint"), "deploy")
     finally:
         manifest.write_text(before, "utf-8")
-    assert living.api("/deployments/filter", {})[0]["parameters"]["batch_size"] == 500
+    assert living.api("/deployments/filter", {})[0]["parameters"]["batch_size"] == 50000
 
 
 def test_another_api_in_the_environment_stops_with_a_message(project: tuple[Living, str]) -> None:
