@@ -59,8 +59,6 @@ class Quarantine:
         # Places in a list or a line differ from record to record; what is counted does not.
         kind = f"{_MARK.sub('*', field)}: {reason}" if field else ":".join(reason.split(":")[:2])
         self.reasons[kind] += 1
-        if len(self.first) < 5:
-            self.first += (Refused(raw.position, field, reason, entry["raw"][:1000]),)
 
     def common_reasons(self, most: int = 3) -> str:
         """The most frequent reasons in words, for a log line or an error."""

@@ -162,9 +162,10 @@ class _Bench:
         with ThreadPoolExecutor(WORKERS) as pool:
             try:
                 for index, block in enumerate(found):
+                    if index == 0:
+                        lane.begin(block)
                     waiting.append(pool.submit(self._judged, lane, block, index))
-                    # The first block teaches the lane; the next ones wait for that.
-                    if index == 0 or len(waiting) > WORKERS:
+                    if len(waiting) > WORKERS:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()

@@ -41,6 +41,10 @@ class Lane(Protocol):
         and those that Pydantic shall judge. `base` is the `_position` of the first."""
         ...
 
+    def begin(self, block: Block) -> None:
+        """Look at the first block, before any goes through."""
+        ...
+
     def learn(self, lines: list[str]) -> None:
         """Look at records that Pydantic had to accept."""
         ...
@@ -60,6 +64,10 @@ class JsonLane:
             self._shape = Shape(self._fields)
         except Unknown as unknown:
             self.closed = str(unknown)
+
+    def begin(self, block: Block) -> None:
+        lines = block.data.split(b"\n", _SAMPLE)[:_SAMPLE]
+        self.learn([line.decode("utf-8", "replace") for line in lines])
 
     def learn(self, lines: list[str]) -> None:
         with self._lock:
@@ -81,33 +89,38 @@ class JsonLane:
     def split(
         self, cursor: duckdb.DuckDBPyConnection, block: Block, base: int, part: Path
     ) -> tuple[int, list[RawRecord]]:
-        if not self.closed and not self._lessons:
-            lines = block.data.split(b"\n", _SAMPLE)[:_SAMPLE]
-            self.learn([line.decode("utf-8", "replace") for line in lines])
         if self._select:
             try:
                 return self._through(cursor, block, base, part)
             except duckdb.Error:
                 block = without_undecodable(block)
             try:
-                return self._through(cursor, block, base, part)
+                return self._through(cursor, block, base, part, from_file=False)
             except duckdb.Error:
                 pass  # Pydantic finds out what is wrong with which record
         found = list(json_records(block))
         return len(found), found
 
     def _through(
-        self, cursor: duckdb.DuckDBPyConnection, block: Block, base: int, part: Path
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        block: Block,
+        base: int,
+        part: Path,
+        from_file: bool = True,
     ) -> tuple[int, list[RawRecord]]:
-        data, select = block.data.replace(b"\r\n", b"\n"), str(self._select)
-        odd = any(mark in data for mark in (b"\r", b"\n\n", b"\x01")) or data[:1] == b"\n"
-        if odd or not data:
-            text = select.replace("<lines>", sql.SPLIT)
-            read, rows = _copied(cursor, text, {"data": data, "base": base}, part)
-        else:
+        data, select = block.data, str(self._select)
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        read, rows = -1, []
+        if from_file and data and not any(mark in data for mark in (b"\r", b"\x01")):
             with _written(part, data) as path:
                 text = select.replace("<lines>", sql.lines_of(str(path)))
                 read, rows = _copied(cursor, text, {"base": base}, part)
+        # A file's empty lines are passed over, and not counted: positions would be wrong.
+        if read != data.count(b"\n") + (not data.endswith(b"\n")):
+            text = select.replace("<lines>", sql.SPLIT)
+            read, rows = _copied(cursor, text, {"data": data, "base": base}, part)
         first = (block.first or 1) - base
         rest = [parse_line(first + position, line) for position, line in rows]
         return read + len(block.spoiled), [*rest, *block.spoiled]
@@ -137,6 +150,9 @@ class CsvLane:
             self._select = sql.from_csv(compiled(record), columns, header, "<table>")
         except Unknown as unknown:
             self.closed = str(unknown)
+
+    def begin(self, block: Block) -> None:
+        pass
 
     def learn(self, lines: list[str]) -> None:
         pass
