@@ -16,7 +16,7 @@ import duckdb
 from pydantic import BaseModel
 
 from ingest.blocks import Block, without_undecodable
-from ingest.cells import row
+from ingest.cells import row, with_line_feeds
 from ingest.duck import literal
 from ingest.formats import RawRecord
 from ingest.gate import sql
@@ -144,7 +144,7 @@ class CsvLane:
         self._table = (
             f"read_csv(<path>, auto_detect = false, header = false, quote = '\"', escape = '\"', "
             f"delim = {literal(source.delimiter)}, strict_mode = true, null_padding = true, "
-            f"nullstr = '{sql.NOTHING}', parallel = false, columns = " + "{" + shape + "})"
+            f"nullstr = '{sql.NOTHING}', parallel = false, new_line = '\\n', columns = " + "{" + shape + "})"
         )
         try:
             self._select = sql.from_csv(compiled(record), columns, header, "<table>")
@@ -162,7 +162,7 @@ class CsvLane:
     ) -> tuple[int, list[RawRecord]]:
         if not self.closed and block.records is None:
             try:
-                with _written(part, block.data) as path:
+                with _written(part, with_line_feeds(block.data)) as path:
                     table = self._table.replace("<path>", literal(str(path)))
                     select = self._select.replace("<table>", table)
                     read, rows = _copied(cursor, select, {"base": base}, part)
