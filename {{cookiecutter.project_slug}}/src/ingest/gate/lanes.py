@@ -144,7 +144,10 @@ class CsvLane:
         self._table = (
             f"read_csv(<path>, auto_detect = false, header = false, quote = '\"', escape = '\"', "
             f"delim = {literal(source.delimiter)}, strict_mode = true, null_padding = true, "
-            f"nullstr = '{sql.NOTHING}', parallel = false, new_line = '\\n', columns = " + "{" + shape + "})"
+            f"nullstr = '{sql.NOTHING}', parallel = false, new_line = '\\n', columns = "
+            + "{"
+            + shape
+            + "})"
         )
         try:
             self._select = sql.from_csv(compiled(record), columns, header, "<table>")
