@@ -49,13 +49,13 @@ class Target:
         return sorted(rows, key=repr)
 
 
-def stage(folder: Path, select: str) -> Ready:
-    """The staging file that a transform leaves: `rows` is a view."""
+def stage(folder: Path, select: str, view: str = "FROM accepted") -> Ready:
+    """The staging file that a transform leaves: `rows` is a `view` of what `select` gives."""
     folder = folder / f"work {next(_numbers)}"
     folder.mkdir(parents=True)
     with duckdb.connect(str(folder / "staging.duckdb")) as connection:
         connection.execute(f"CREATE TABLE accepted AS {select}")
-        connection.execute("CREATE VIEW rows AS FROM accepted")
+        connection.execute(f"CREATE VIEW rows AS {view}")
         count = connection.execute("SELECT count(*) FROM accepted").fetchall()[0][0]
     return Ready(folder / "staging.duckdb", count, 0, count)
 
@@ -151,6 +151,10 @@ def test_another_source_replaces_no_rows_unless_that_is_said(target: Target) -> 
     assert target.held() == [(1, "a"), (2, None)]
     target.bring(THREE, UNKEYED, replace(other, accept_other_source=True))
     assert len(target.held()) == 3
+    replay = replace(REPLAY, replay_of="run-2", source_url="refused by run-2")
+    target.bring("SELECT 4 AS id, 'r' AS name", UNKEYED, replay)
+    target.bring(TWO, UNKEYED, replace(other, run_id="run-3"))
+    assert len(target.held()) == 2
 
 
 def test_the_last_load_is_told_with_the_greatest_watermark(target: Target) -> None:
@@ -179,9 +183,11 @@ def test_the_last_load_is_told_with_the_greatest_watermark(target: Target) -> No
 
 def test_a_failed_load_leaves_neither_rows_nor_a_note(target: Target) -> None:
     target.bring(TWO)
-    bad = f"SELECT *, 1 AS _run_id FROM ({TWO})"  # a name that a load writes itself
-    with pytest.raises(TargetError):
-        target.bring(bad, load=replace(FULL, run_id="bad"))
+    late = "SELECT id, if(id = 99999, error('late'), 'x') AS name FROM accepted"
+    ready = stage(target.folder, "SELECT id::INTEGER AS id FROM range(100000) t(id)", late)
+    for contract in (KEYED, UNKEYED):
+        with pytest.raises(TargetError, match="ha(s|ve) (not )?changed"):
+            target.sink.load(ready, contract, replace(FULL, run_id="bad"))
     assert not target.sink.committed("things", "bad")
     assert target.held() == [(1, "a"), (2, None)]
 

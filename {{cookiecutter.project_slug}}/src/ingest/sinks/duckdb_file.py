@@ -17,8 +17,9 @@ from ingest.contract import Contract
 from ingest.duck import connect, count, literal, number, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
-from ingest.sinks.base import LINEAGE, PATIENCE, Say, Waiting, check_table_name, new_columns, silent
+from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
 from ingest.sinks.ledger import KEPT, LOADS, Entry, Ledger
+from ingest.sinks.staged import attach_staging, differs, overwritable, same_key, types, with_lineage
 
 # DuckDB's own words, on POSIX and on Windows, and where this process has the file itself; the
 # path in the message may hold any word.
@@ -116,11 +117,10 @@ def _merge(
     before = count(connection, table)
     keys = {name.lower() for name in contract.key}
     names = [name for name in types(connection, rows) if name.lower() not in keys]
-    same_key = " AND ".join(f"t.{quote(name)} = i.{quote(name)}" for name in contract.key)
     changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in names)
     written = number(
         connection,
-        f"MERGE INTO {table} AS t USING {rows} AS i ON {same_key} "
+        f"MERGE INTO {table} AS t USING {rows} AS i ON {same_key(contract)} "
         f"WHEN MATCHED AND ({differs(names)}) AND {overwritable} THEN UPDATE SET {changes} "
         "WHEN NOT MATCHED THEN INSERT BY NAME",
     )
@@ -149,7 +149,7 @@ def _ledger(connection: duckdb.DuckDBPyConnection, table: str) -> Ledger:
         f"FROM {_LEDGER} WHERE lower(table_name) = lower(?) ORDER BY loaded_at DESC LIMIT {KEPT}",
         [table],
     ).fetchall()
-    return Ledger([Entry(*row[:8], tuple(row[8])) for row in found])
+    return Ledger([Entry.from_row(row) for row in found])
 
 
 def _note(connection: duckdb.DuckDBPyConnection, table: str, entry: Entry, *, first: bool) -> None:
@@ -177,44 +177,6 @@ def _held(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
         [table],
     ).fetchall()
     return {str(name): str(kind) for name, kind in found}
-
-
-def overwritable(ledger: Ledger, load: Load) -> str:
-    """The condition under which a row `t` of the table may be overwritten."""
-    if load.mode is not Mode.REPLAY:
-        return "true"
-    until, runs = ledger.older_than(load)
-    shown = ", ".join(map(literal, runs)) or "NULL"
-    return f"(t._loaded_at <= {literal(until.isoformat())}::TIMESTAMPTZ OR t._run_id IN ({shown}))"
-
-
-def attach_staging(connection: duckdb.DuckDBPyConnection, ready: Ready) -> str:
-    """Attach the staging file to read; gives what stands behind FROM for its rows."""
-    # By the name under which it was made: its views may be written with it.
-    name = quote(ready.staging.stem)
-    connection.execute(f"ATTACH {literal(str(ready.staging))} AS {name} (READ_ONLY)")
-    # Rows have no order, and to keep one costs memory.
-    connection.execute("SET preserve_insertion_order = false")
-    return f'{name}.main."rows"'
-
-
-def with_lineage(incoming: str, entry: Entry) -> str:
-    """The incoming rows as a subquery, with the columns that say who loaded them, and when."""
-    at = f"{literal(entry.loaded_at.isoformat())}::TIMESTAMPTZ"
-    return f"(SELECT *, {literal(entry.run_id)} AS _run_id, {at} AS _loaded_at FROM {incoming})"
-
-
-def differs(names: list[str]) -> str:
-    """The condition that the rows `t` and `i` differ in one of these columns."""
-    # Who loaded a row, and when, is no difference.
-    compared = [quote(name) for name in names if name not in LINEAGE]
-    return " OR ".join(f"t.{name} IS DISTINCT FROM i.{name}" for name in compared) or "false"
-
-
-def types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
-    """The columns of what may stand behind FROM, with their types."""
-    found = connection.execute(f"DESCRIBE FROM {source}").fetchall()
-    return {str(row[0]): str(row[1]) for row in found}
 
 
 @contextmanager

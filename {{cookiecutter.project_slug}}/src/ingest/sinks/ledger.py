@@ -6,9 +6,11 @@ become visible together.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from ingest.contract import Contract
 from ingest.errors import ContractError, TargetError
@@ -37,6 +39,23 @@ class Entry:
     def origin(self) -> str:
         """The run whose records these are: its own, or the one that it replays."""
         return self.replay_of or self.run_id
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Entry:
+        """The entry that a target's table holds as columns, in the order of the fields."""
+        *parts, positions = row
+        return cls(*parts, positions=tuple(positions))
+
+    def to_json(self) -> str:
+        """The entry as one line of JSON, for a target that has no types for it."""
+        return json.dumps(asdict(self) | {"loaded_at": self.loaded_at.isoformat()})
+
+    @classmethod
+    def from_json(cls, line: str) -> Entry:
+        """What `to_json` wrote."""
+        parts = json.loads(line)
+        parts["loaded_at"] = datetime.fromisoformat(parts["loaded_at"])
+        return cls(**parts | {"positions": tuple(parts["positions"])})
 
 
 class Ledger:
@@ -115,10 +134,9 @@ class Ledger:
             )
 
     def _check_source(self, table: str, load: Load) -> None:
-        if not self.entries or load.accept_other_source:
-            return
-        before = self.entries[0].source_url
-        if before != load.source_url:
+        # A replay reads what was refused, not the source.
+        before = next((entry.source_url for entry in self.entries if not entry.replay_of), None)
+        if before not in (None, load.source_url) and not load.accept_other_source:
             raise TargetError(
                 f"The table {table} was loaded from {before}, and without a KEY all its rows would "
                 f"give way to those of {load.source_url}; nothing was loaded. If that is meant, set "

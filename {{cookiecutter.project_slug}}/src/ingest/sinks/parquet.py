@@ -6,13 +6,10 @@ of the loads stands in the file's own metadata, so the two cannot differ.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -22,15 +19,9 @@ from ingest.duck import count, literal, number, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import PATIENCE, Say, new_columns, silent
-from ingest.sinks.duckdb_file import (
-    attach_staging,
-    differs,
-    opened,
-    overwritable,
-    types,
-    with_lineage,
-)
+from ingest.sinks.duckdb_file import opened
 from ingest.sinks.ledger import KEPT, Entry, Ledger
+from ingest.sinks.staged import attach_staging, differs, overwritable, same_key, types, with_lineage
 
 _NOTED = "blueprint_loads"  # the key of the file's metadata
 _THERE = "_blueprint_there"
@@ -127,10 +118,11 @@ def merge(
         table = f"read_parquet({literal(str(old))})"
         before = count(connection, table)
         rows = _joined(connection, table, rows, new, contract, load, ledger)
-    notes = json.dumps([asdict(e) for e in (entry, *ledger.entries)][:KEPT], default=_as_text)
+    notes = "\n".join(noted.to_json() for noted in (entry, *ledger.entries[: KEPT - 1]))
+    metadata = "{" + f"{_NOTED}: {literal(notes)}" + "}"
     connection.execute(
         f"COPY (FROM {rows}) TO {literal(str(new))} (FORMAT parquet, COMPRESSION zstd, "
-        "USE_TMP_FILE false, KV_METADATA {" + f"{_NOTED}: {literal(notes)}" + "})"
+        f"USE_TMP_FILE false, KV_METADATA {metadata})"
     )
     written = f"read_parquet({literal(str(new))})"
     if not contract.key:
@@ -153,17 +145,7 @@ def read_ledger(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -
             f"{_NOTED}), so it is not touched. Choose another TABLE in "
             "src/data_pipeline/contract.py."
         )
-    return Ledger([_entry(**noted) for noted in json.loads(found[0][0])])
-
-
-def _entry(loaded_at: str, positions: list[int], **rest: object) -> Entry:
-    when = datetime.fromisoformat(loaded_at)
-    return Entry(loaded_at=when, positions=tuple(positions), **rest)  # type: ignore[arg-type]
-
-
-def _as_text(value: object) -> str:
-    assert isinstance(value, datetime)
-    return value.isoformat()
+    return Ledger([Entry.from_json(line) for line in found[0][0].decode().splitlines()])
 
 
 def _storable(connection: duckdb.DuckDBPyConnection, incoming: str) -> str:
@@ -203,7 +185,6 @@ def _joined(
         # By the old file's columns, of which a replacement keeps no row.
         kept_rows = "" if load.mode is Mode.REPLAY else " LIMIT 0"
         return f"((FROM {table}{kept_rows}) UNION ALL BY NAME (FROM {rows}))"
-    same_key = " AND ".join(f"t.{quote(name)} = i.{quote(name)}" for name in contract.key)
     take = (
         f"(t.{_THERE} IS NULL OR i.{_THERE} AND ({differs(list(sent))}) "
         f"AND {overwritable(ledger, load)})"
@@ -216,7 +197,7 @@ def _joined(
     )
     return (
         f"(SELECT {cells} FROM (SELECT *, true AS {_THERE} FROM {table}) AS t "
-        f"FULL JOIN (SELECT *, true AS {_THERE} FROM {rows}) AS i ON {same_key})"
+        f"FULL JOIN (SELECT *, true AS {_THERE} FROM {rows}) AS i ON {same_key(contract)})"
     )
 
 

@@ -16,19 +16,20 @@ from urllib.parse import unquote
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import columns, connect, quote
+from ingest.duck import columns, connect, literal, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
-from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
-from ingest.sinks.duckdb_file import attach_staging, differs, overwritable, types, with_lineage
-from ingest.sinks.ledger import Entry
+from ingest.sinks.base import LINEAGE, PATIENCE, Say, Waiting, check_table_name, new_columns, silent
+from ingest.sinks.ledger import Entry, Ledger
+from ingest.sinks.postgres_copy import Rows
 from ingest.sinks.postgres_tables import held, lock, make_ledger, note, read_ledger, run
-from ingest.sinks.postgres_types import nul_character, postgres_types, write_csv
+from ingest.sinks.postgres_types import postgres_types
+from ingest.sinks.staged import attach_staging, overwritable, upsert
 
 if TYPE_CHECKING:
     import psycopg
 
-_CHUNK = 1024 * 1024  # bytes of CSV sent at once
+_SORT_MEMORY = "256MB"
 _INCOMING = "_blueprint_incoming"
 # Elsewhere in an address, "@" is written %40: else a part of a password may look like a host.
 _HOST = r"(?:\[[\da-fA-F:.]+\]|[^/@?#:,]*)(?::\d+)?"
@@ -83,7 +84,7 @@ class PostgresSink:
             make_ledger(target)
             with target.transaction():
                 lock(target, contract.table, waiting)
-                source = _Rows(connection, attach_staging(connection, ready), csv, say)
+                source = Rows(connection, attach_staging(connection, ready), csv, say)
                 return _load(target, source, ready, contract, load)
 
     def _look_up(self, table: str) -> Ledger:
@@ -114,7 +115,11 @@ class PostgresSink:
 
     def _options(self) -> dict[str, Any]:
         """What the address may say otherwise."""
-        ours = {"connect_timeout": 10, "application_name": "data pipeline", "client_encoding": "utf8"}
+        ours = {
+            "connect_timeout": 10,
+            "application_name": "data pipeline",
+            "client_encoding": "utf8",
+        }
         return {name: value for name, value in ours.items() if f"{name}=" not in self._address}
 
     def _without_secret(self, message: str) -> str:
@@ -141,82 +146,59 @@ class PostgresSink:
             ) from error
 
 
-class _Rows:
-    """The incoming rows, on their way to COPY."""
-
-    def __init__(
-        self, connection: duckdb.DuckDBPyConnection, source: str, csv: Path, say: Say
-    ) -> None:
-        self._connection, self._source, self._csv, self._say = connection, source, csv, say
-
-    def types(self, entry: Entry) -> dict[str, str]:
-        """PostgreSQL's types of the columns, with the lineage columns."""
-        return postgres_types(types(self._connection, with_lineage(self._source, entry)))
-
-    def copy(
-        self, target: psycopg.Connection[Any], table: str, entry: Entry, key: tuple[str, ...]
-    ) -> None:
-        """Send all rows into the table. Raises TargetError where a text holds a NUL character."""
-        import psycopg
-
-        rows = with_lineage(self._source, entry)
-        incoming = types(self._connection, rows)
-        try:
-            write_csv(self._connection, rows, incoming, self._csv)
-            self._send(target, f"COPY {table} ({columns(tuple(incoming))}) FROM STDIN (FORMAT csv)")
-        except (psycopg.errors.CharacterNotInRepertoire, psycopg.errors.UntranslatableCharacter):
-            where = nul_character(self._connection, rows, incoming, key)
-            if not where:
-                raise
-            raise TargetError(
-                f"PostgreSQL holds no NUL character, and there is one in {where}; nothing was "
-                "loaded. Refuse such records in src/data_pipeline/contract.py, or take the "
-                "character out in src/data_pipeline/transform.py: replace(text, chr(0), '')."
-            ) from None
-        finally:
-            self._csv.unlink(missing_ok=True)
-
-    def _send(self, target: psycopg.Connection[Any], statement: str) -> None:
-        size, sent = self._csv.stat().st_size, 0
-        with self._csv.open("rb") as file, target.cursor() as cursor:
-            with cursor.copy(statement.encode()) as copy:
-                while chunk := file.read(_CHUNK):
-                    copy.write(chunk)
-                    sent += len(chunk)
-                    self._say(f"Sent {sent / 1e6:,.1f} of {size / 1e6:,.1f} MB to PostgreSQL")
-
-
 def _load(
-    target: psycopg.Connection[Any], source: _Rows, ready: Ready, contract: Contract, load: Load
+    target: psycopg.Connection[Any], source: Rows, ready: Ready, contract: Contract, load: Load
 ) -> Loaded:
     """Write rows and ledger, in a transaction that is open."""
     ledger = read_ledger(target, contract.table)
     if ledger.committed(load.run_id):
         return Loaded(0, 0, ready.count)
     entry = ledger.next_entry(ready, contract, load)
-    table, present, incoming = quote(contract.table), held(target, contract.table), source.types(entry)
+    table, present, incoming = (
+        quote(contract.table),
+        held(target, contract.table),
+        source.types(entry),
+    )
     # PostgreSQL's names differ by case, and DuckDB, which checked the key, knows no case.
     spelled = {name.lower(): name for name in incoming}
     contract = replace(contract, key=tuple(spelled[name.lower()] for name in contract.key))
     added = new_columns(present, incoming, contract.table, f"DROP TABLE {table}")
     for name, kind in added.items():
         run(target, f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
-    if not present:
-        run(target, f"CREATE TABLE {table} ({_definitions(incoming)})")
-    if not contract.key and load.mode is not Mode.REPLAY:
+    if present and not contract.key and load.mode is not Mode.REPLAY:
         # Unlike TRUNCATE, this takes the old rows from no reader before the commit.
         run(target, f"DELETE FROM {table}")
-    if contract.key and run(target, f"SELECT FROM {table} LIMIT 1").fetchone() is not None:
-        run(target, f"CREATE TEMP TABLE {_INCOMING} ({_definitions(incoming)}) ON COMMIT DROP")
-        source.copy(target, _INCOMING, entry, contract.key)
+    if not present:
+        _create(target, table, source, incoming, entry, contract)
+    elif contract.key and run(target, f"SELECT FROM {table} LIMIT 1").fetchone() is not None:
+        defined = _definitions(incoming, entry)
+        run(target, f"CREATE TEMP TABLE {_INCOMING} ({defined}) ON COMMIT DROP")
+        source.copy(target, _INCOMING, contract.key)
         loaded = _merge(target, incoming, ready.count, contract, overwritable(ledger, load))
+        note(target, contract.table, entry, first=not ledger.entries)
+        return loaded
     else:
-        source.copy(target, table, entry, contract.key)
-        loaded = Loaded(ready.count, 0, 0)
-    if contract.key and not present:  # an index is made faster than it is kept up
-        run(target, f"ALTER TABLE {table} ADD PRIMARY KEY ({columns(contract.key)})")
+        source.copy(target, table, contract.key, entry)
     note(target, contract.table, entry, first=not ledger.entries)
-    return loaded
+    return Loaded(ready.count, 0, 0)
+
+
+def _create(
+    target: psycopg.Connection[Any],
+    table: str,
+    source: Rows,
+    incoming: dict[str, str],
+    entry: Entry,
+    contract: Contract,
+) -> None:
+    """Make the table with its rows: faster than to fill it where it has an index."""
+    run(target, f"CREATE TABLE {table} ({_definitions(incoming, entry)})")
+    source.copy(target, table, contract.key)
+    changes = [f"ALTER {quote(name)} DROP DEFAULT" for name in LINEAGE]
+    if contract.key:
+        run(target, f"SET LOCAL maintenance_work_mem = '{_SORT_MEMORY}'")
+        changes.append(f"ADD PRIMARY KEY ({columns(contract.key)})")
+    run(target, f"ALTER TABLE {table} {', '.join(changes)}")
 
 
 def _merge(
@@ -226,24 +208,17 @@ def _merge(
     contract: Contract,
     overwritable: str,
 ) -> Loaded:
-    # Under the table's lock, these two are one step. ON CONFLICT would lock, and so write,
-    # each row that is left alone.
+    # ON CONFLICT would lock, and so write, each row that is left alone.
     run(target, f"ANALYZE {_INCOMING}")
-    table = quote(contract.table)
-    same_key = " AND ".join(f"t.{quote(name)} = i.{quote(name)}" for name in contract.key)
-    names = [name for name in incoming if name not in contract.key]
-    changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in names)
-    updated = run(target, 
-        f"UPDATE {table} AS t SET {changes} FROM {_INCOMING} AS i "
-        f"WHERE {same_key} AND ({differs(names)}) AND {overwritable}"
-    ).rowcount
-    listed = columns(tuple(incoming))
-    inserted = run(target, 
-        f"INSERT INTO {table} ({listed}) SELECT {listed} FROM {_INCOMING} AS i "
-        f"WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE {same_key})"
-    ).rowcount
+    statements = upsert(quote(contract.table), _INCOMING, list(incoming), contract, overwritable)
+    updated, inserted = (run(target, statement).rowcount for statement in statements)
     return Loaded(inserted, updated, of - inserted - updated)
 
 
-def _definitions(incoming: dict[str, str]) -> str:
-    return ", ".join(f"{quote(name)} {kind}" for name, kind in incoming.items())
+def _definitions(incoming: dict[str, str], entry: Entry) -> str:
+    """The columns of a new table. Who loads it is its default, which COPY need not be sent."""
+    ours = {"_run_id": entry.run_id, "_loaded_at": entry.loaded_at.isoformat()}
+    return ", ".join(
+        f"{quote(name)} {kind}" + (f" DEFAULT {literal(ours[name])}" if name in ours else "")
+        for name, kind in incoming.items()
+    )

@@ -60,7 +60,7 @@ def read_ledger(target: psycopg.Connection[Any], table: str) -> Ledger:
         f"FROM {LOADS} WHERE table_name = %s ORDER BY loaded_at DESC LIMIT {KEPT}",
         [table],
     )
-    return Ledger([Entry(*row[:8], tuple(row[8])) for row in found])
+    return Ledger([Entry.from_row(row) for row in found])
 
 
 def note(target: psycopg.Connection[Any], table: str, entry: Entry, *, first: bool) -> None:
@@ -99,7 +99,9 @@ def lock(target: psycopg.Connection[Any], table: str, waiting: Waiting) -> None:
     run(target, f"SET LOCAL lock_timeout = '{max(1, int(waiting.left() * 1000))}ms'")
 
 
-_BY_NUMBER = "l.locktype = 'advisory' AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint)"
+_BY_NUMBER = (
+    "l.locktype = 'advisory' AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint)"
+)
 _BY_TABLE = "l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.relation = to_regclass(%s)"
 
 

@@ -1,0 +1,79 @@
+"""The incoming rows as SQL: what the sinks that speak SQL have in common.
+
+In a condition, `t` is a row of the table and `i` an incoming one.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from ingest.contract import Contract
+from ingest.duck import columns, literal, quote
+from ingest.loading import Load, Mode, Ready
+from ingest.sinks.base import LINEAGE
+from ingest.sinks.ledger import Entry, Ledger
+
+
+def overwritable(ledger: Ledger, load: Load) -> str:
+    """The condition under which a row `t` of the table may be overwritten."""
+    if load.mode is not Mode.REPLAY:
+        return "true"
+    # As text, too, a time written so compares rightly with those that DuckDB writes.
+    until, runs = ledger.older_than(load)
+    shown = ", ".join(map(literal, runs)) or "NULL"
+    return f"(t._loaded_at <= {literal(until.isoformat(' '))} OR t._run_id IN ({shown}))"
+
+
+def attach_staging(connection: duckdb.DuckDBPyConnection, ready: Ready) -> str:
+    """Attach the staging file to read; gives what stands behind FROM for its rows."""
+    # By the name under which it was made: its views may be written with it.
+    name = quote(ready.staging.stem)
+    connection.execute(f"ATTACH {literal(str(ready.staging))} AS {name} (READ_ONLY)")
+    # Rows have no order, and to keep one costs memory.
+    connection.execute("SET preserve_insertion_order = false")
+    return f'{name}.main."rows"'
+
+
+def with_lineage(incoming: str, entry: Entry) -> str:
+    """The incoming rows as a subquery, with the columns that say who loaded them, and when."""
+    at = f"{literal(entry.loaded_at.isoformat())}::TIMESTAMPTZ"
+    return f"(SELECT *, {literal(entry.run_id)} AS _run_id, {at} AS _loaded_at FROM {incoming})"
+
+
+def differs(names: list[str]) -> str:
+    """The condition that the rows `t` and `i` differ in one of these columns."""
+    # Who loaded a row, and when, is no difference.
+    compared = [quote(name) for name in names if name not in LINEAGE]
+    return " OR ".join(f"t.{name} IS DISTINCT FROM i.{name}" for name in compared) or "false"
+
+
+def types(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, str]:
+    """The columns of what may stand behind FROM, with their types."""
+    found = connection.execute(f"DESCRIBE FROM {source}").fetchall()
+    return {str(row[0]): str(row[1]) for row in found}
+
+
+def same_key(contract: Contract) -> str:
+    """The condition that the rows `t` and `i` have the same key."""
+    return " AND ".join(f"t.{quote(name)} = i.{quote(name)}" for name in contract.key)
+
+
+def upsert(
+    table: str, incoming: str, names: list[str], contract: Contract, overwritable: str
+) -> tuple[str, str]:
+    """The UPDATE and the INSERT that bring the rows of one table into another.
+
+    They are one step only where nobody else writes to the table in between.
+    """
+    values = [name for name in names if name not in contract.key]
+    changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in values)
+    listed, key = columns(tuple(names)), same_key(contract)
+    update = (
+        f"UPDATE {table} AS t SET {changes} FROM {incoming} AS i "
+        f"WHERE {key} AND ({differs(values)}) AND {overwritable}"
+    )
+    insert = (
+        f"INSERT INTO {table} ({listed}) SELECT {listed} FROM {incoming} AS i "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {table} AS t WHERE {key})"
+    )
+    return update, insert

@@ -1,0 +1,142 @@
+"""What is the DuckDB sink's own: the file, its lock, and its other tables."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from sink_rules import FULL, KEYED, THREE, TWO, UNKEYED, Target
+
+from ingest.contract import Contract
+from ingest.errors import TargetError
+from ingest.loading import Loaded
+from ingest.sinks import open_sink
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new folder" / "target.duckdb"
+
+
+@pytest.fixture
+def target(tmp_path: Path, path: Path) -> Target:
+    return Target(open_sink(f"duckdb:///{path}"), tmp_path, list)
+
+
+def ask(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path)) as connection:
+        return connection.execute(statement).fetchall()
+
+
+@pytest.mark.parametrize("contract", [KEYED, UNKEYED])
+def test_a_table_of_somebody_else_is_not_touched(
+    target: Target, path: Path, contract: Contract
+) -> None:
+    target.bring(TWO)
+    ask(path, "CREATE OR REPLACE TABLE things AS SELECT 1 AS id")
+    with pytest.raises(TargetError, match="not made by this pipeline"):
+        target.bring(TWO, contract)
+    assert ask(path, "FROM things") == [(1,)]
+
+
+def test_the_table_of_the_loads_takes_no_rows(target: Target) -> None:
+    with pytest.raises(TargetError, match="Choose another TABLE"):
+        target.bring(TWO, replace(KEYED, table="_Blueprint_loads"))
+
+
+def test_names_are_taken_literally(target: Target, path: Path) -> None:
+    contract = replace(KEYED, key=('a "b"; --',), table='drop table "x"')
+    select = 'SELECT 1 AS "a ""b""; --", 2 AS "order"'
+    target.bring(select, contract)
+    again = target.bring(select, contract, replace(FULL, run_id="it's run 2"))
+    assert again.unchanged == 1
+    assert len(ask(path, 'FROM "drop table ""x"""')) == 1
+
+
+def test_a_key_may_be_spelled_otherwise_than_its_column(target: Target) -> None:
+    contract = replace(KEYED, key=("ID",), table="Things")
+    target.bring(TWO)
+    assert target.bring(THREE, contract) == Loaded(1, 1, 1)
+
+
+def test_a_dropped_table_begins_anew(target: Target, path: Path) -> None:
+    target.bring(TWO, load=FULL)
+    ask(path, "DROP TABLE things")
+    assert target.sink.last_load("things") is None
+    assert target.bring(TWO, load=FULL) == Loaded(2, 0, 0)
+    assert ask(path, "SELECT count(*) FROM _blueprint_loads") == [(1,)]
+
+
+def test_what_older_versions_loaded_is_taken_over(target: Target, path: Path) -> None:
+    path.parent.mkdir()
+    ask(
+        path, f"CREATE TABLE things AS SELECT *, 'old' AS _run_id, now() AS _loaded_at FROM ({TWO})"
+    )
+    assert target.sink.last_load("things") is None
+    assert target.bring(THREE) == Loaded(1, 1, 1)
+
+
+def test_an_older_duckdb_can_open_the_file_and_no_journal_is_left(
+    target: Target, path: Path
+) -> None:
+    target.bring(TWO)
+    found = ask(
+        path, "SELECT tags['storage_version'] FROM duckdb_databases() WHERE path IS NOT NULL"
+    )
+    assert found == [("v1.5.0+",)]
+    assert not path.with_name("target.duckdb.wal").exists()
+
+
+@pytest.mark.parametrize("folder", ["plain", "blockchain lock"])
+def test_a_file_that_is_no_database_is_refused_and_not_waited_for(
+    tmp_path: Path, folder: str
+) -> None:
+    path = tmp_path / folder / "target.duckdb"
+    path.parent.mkdir()
+    path.write_text("id,name\n" * 4000)
+    said: list[str] = []
+    target = Target(open_sink(str(path)), tmp_path, list)
+    with pytest.raises(TargetError, match="Cannot open the target"):
+        target.bring(TWO, say=said.append)
+    assert said == []
+
+
+HOLDER = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_locked_target_is_waited_for_and_its_holder_named(target: Target, path: Path) -> None:
+    target.bring(TWO)
+    said: list[str] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout and holder.stdin
+        holder.stdout.readline()
+        with pytest.raises(TargetError, match=rf"still in use by .*PID {holder.pid}.*Close it"):
+            target.bring(TWO, patience=0)
+
+        def say(text: str) -> None:
+            said.append(text)
+            if holder.stdin and not holder.stdin.closed:
+                holder.stdin.close()
+
+        assert target.bring(TWO, say=say).unchanged == 2
+    assert "in use by" in said[0] and f"PID {holder.pid}" in said[0]
+
+
+def test_loads_at_the_same_time_in_one_process_queue(target: Target, path: Path) -> None:
+    def bring(number: int) -> None:
+        target.bring(f"SELECT {number} AS id, 'x' AS name")
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(bring, range(4)))
+    assert ask(path, "SELECT id FROM things ORDER BY id") == [(0,), (1,), (2,), (3,)]
