@@ -194,10 +194,16 @@ def test_a_failed_load_leaves_neither_rows_nor_a_note(target: Target) -> None:
 
 def test_a_replay_replaces_only_rows_that_are_older_by_the_watermark(target: Target) -> None:
     columns = "AS t(id, name, seen)"
-    target.bring(f"SELECT * FROM (VALUES (1, 'a', 7), (2, 'b', 7), (3, 'c', 7)) {columns}", load=FULL)
+    target.bring(
+        f"SELECT * FROM (VALUES (1, 'a', 7), (2, 'b', 7), (3, 'c', 7)) {columns}", load=FULL
+    )
     # What a later run brought unchanged still bears the name of the run before.
-    target.bring(f"SELECT * FROM (VALUES (3, 'c', 7)) {columns}", load=replace(FULL, run_id="run-2"))
-    replayed = f"SELECT * FROM (VALUES (1, 'r', 8), (2, 'r', 6), (3, 'r', 7), (4, 'r', 1)) {columns}"
+    target.bring(
+        f"SELECT * FROM (VALUES (3, 'c', 7)) {columns}", load=replace(FULL, run_id="run-2")
+    )
+    replayed = (
+        f"SELECT * FROM (VALUES (1, 'r', 8), (2, 'r', 6), (3, 'r', 7), (4, 'r', 1)) {columns}"
+    )
     assert target.bring(replayed, load=replace(REPLAY, newer_by="seen")) == Loaded(1, 1, 2)
     assert target.held() == [(1, "r"), (2, "b"), (3, "c"), (4, "r")]
     assert target.sink.replayed("things", "run-1") == {5}

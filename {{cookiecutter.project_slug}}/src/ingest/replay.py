@@ -8,34 +8,30 @@ replay that is killed leaves entries behind that the next one finds loaded.
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ingest.contract import Contract
 from ingest.duck import connect
-from ingest.errors import ContractError, SourceError, TargetError
+from ingest.errors import ContractError
 from ingest.formats import Format
 from ingest.gate import judge
 from ingest.loading import Load, Loaded, Mode, Ready
 from ingest.quarantine import FAILED
+from ingest.refused_files import KEPT, entries, line_of, replaced, run_of
 from ingest.say import Say, silent
 from ingest.schema import columns_of
 from ingest.sinks.base import Sink
 from ingest.staging import Transform, stage
 from ingest.steps import Judged, Limits, SourceFile, Step
 
-KEPT = ".kept.ndjson"  # how the name ends of what was accepted and may not have been written
 _AT_ONCE = 50_000
 _KEPT_REASON = (
     "accepted in a replay; if the table had a row with this key, that row was kept, since "
     "without a watermark nothing says which is newer"
 )
-
-Entry = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -75,20 +71,6 @@ class _Again:
     records: int = 0
 
 
-def quarantine_files(folder: Path) -> list[Path]:
-    """The quarantine files of a folder, the oldest first."""
-    return sorted(
-        path
-        for path in folder.glob("*.ndjson")
-        if not path.name.startswith(".") and not path.name.endswith(KEPT)
-    )
-
-
-def run_of(path: Path) -> str:
-    """The run whose refused records a quarantine file holds, by its name."""
-    return path.name.removesuffix(FAILED).removesuffix(".ndjson").partition("-")[2]
-
-
 def replay(
     path: Path,
     sink: Sink,
@@ -111,13 +93,16 @@ def replay(
     run_id = run_of(path)
     again = _Again(run_id, sink.replayed(contract.table, run_id))
     judged = _judge(path, again, contract, work, say)
-    loaded, unsure = None, bool(contract.key) and contract.watermark is None
+    loaded, unsure = None, frozenset[int]()
+    if contract.key and contract.watermark is None:
+        unsure = again.done  # of a replay that was killed, nobody knows
     if again.accepted:
         ready = stage(judged, contract, transform, work)
         if not dry_run:
             told = _told(again, contract, ready)
             loaded = sink.load(ready, contract, told, say)
-            unsure = bool(contract.key) and told.newer_by is None and loaded.unchanged > 0
+            if contract.key and told.newer_by is None and loaded.unchanged:
+                unsure |= again.accepted
     kept = None if dry_run else _rewrite(path, again, unsure)
     hopeless = again.records - len(again.tried)
     accepted = len(again.accepted)
@@ -148,41 +133,11 @@ def _left(path: Path, sink: Sink, contract: Contract) -> str | None:
     return None
 
 
-def _entries(path: Path) -> Iterator[tuple[int, bytes, Entry]]:
-    """The entries of a quarantine file: where each begins, its line, and what it says.
-
-    Raises SourceError.
-    """
-    begin = 0
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                entry = _parsed(line)
-                if entry is None:
-                    raise SourceError(
-                        f"Line {number} of {path} is no entry of a quarantine file. Take the "
-                        "line out, or bring the file back; nothing of it was replayed."
-                    )
-                yield begin, line, entry
-                begin += len(line)
-    except OSError as error:
-        raise SourceError(f"Cannot read the quarantine file {path}: {error}.") from error
-
-
-def _parsed(line: bytes) -> Entry | None:
-    try:
-        entry = json.loads(line)
-    except ValueError:
-        return None
-    sound = isinstance(entry, dict) and isinstance(entry.get("position"), int)
-    return entry if sound and isinstance(entry.get("raw"), str) else None
-
-
 def _judge(path: Path, again: _Again, contract: Contract, work: Path, say: Say) -> Judged:
     """Judge what can be judged again, in the order of the source."""
     places: dict[int, int] = {}
     positions = set()
-    for begin, _, entry in _entries(path):
+    for begin, _, entry in entries(path):
         if (position := entry["position"]) in again.done:
             continue
         positions.add(position)
@@ -194,17 +149,22 @@ def _judge(path: Path, again: _Again, contract: Contract, work: Path, say: Say) 
     with path.open("rb") as file, records.open("wb") as out:
         for position in again.tried:
             file.seek(places[position])
-            out.write(json.loads(file.readline())["raw"].encode() + b"\n")
+            out.write(_as_line(json.loads(file.readline())["raw"]))
     source = SourceFile(records, Format.NDJSON, again.source, records.stat().st_size)
     step = Step(_AT_ONCE, Limits(1.0), work / "refused", again.run_id)
     judged = judge(source, contract, step, work, say)
     if judged.quarantine:
-        for _, _, entry in _entries(judged.quarantine):
+        for _, _, entry in entries(judged.quarantine):
             # Its position is the line in what was written here.
             position = again.tried[entry["position"] - 1]
             again.refused[position] = (entry["field"], entry["reason"])
     again.accepted = set(again.tried) - set(again.refused)
     return judged
+
+
+def _as_line(raw: str) -> bytes:
+    # No line break stands within a record, unless somebody has edited it.
+    return raw.replace("\n", " ").encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _told(again: _Again, contract: Contract, ready: Ready) -> Load:
@@ -230,7 +190,7 @@ def _newer_by(contract: Contract, ready: Ready) -> str | None:
     return next((name for name in names if name.lower() == wanted), None)
 
 
-def _rewrite(path: Path, again: _Again, unsure: bool) -> Path | None:
+def _rewrite(path: Path, again: _Again, unsure: frozenset[int]) -> Path | None:
     """Leave in the file what is still refused; gives the file of what may not be written.
 
     That one is made first, so that nothing is in neither; what stands in both is taken out
@@ -238,53 +198,26 @@ def _rewrite(path: Path, again: _Again, unsure: bool) -> Path | None:
     """
     loaded = again.done | again.accepted
     kept = path.with_name(path.name.removesuffix(".ndjson") + KEPT)
-    if unsure and any(entry["position"] in loaded for _, _, entry in _entries(path)):
-        _replace(kept, _with_kept(path, kept, loaded))
-    _replace(path, _still_refused(path, again, loaded))
+    if unsure:
+        replaced(kept, _with_kept(path, kept, unsure))
+    replaced(path, _still_refused(path, again, loaded))
     return kept if kept.exists() else None
 
 
 def _still_refused(path: Path, again: _Again, loaded: Iterable[int]) -> Iterator[bytes]:
-    for _, line, entry in _entries(path):
+    for _, line, entry in entries(path):
         if (position := entry["position"]) in again.refused:
             faulty, reason = again.refused[position]
-            yield _line(entry | {"field": faulty, "reason": reason})
+            yield line_of(entry | {"field": faulty, "reason": reason})
         elif position not in loaded:
             yield line
 
 
-def _with_kept(path: Path, kept: Path, loaded: Iterable[int]) -> Iterator[bytes]:
+def _with_kept(path: Path, kept: Path, unsure: Iterable[int]) -> Iterator[bytes]:
     there = set()
-    for _, line, entry in _entries(kept) if kept.exists() else ():
+    for _, line, entry in entries(kept) if kept.exists() else ():
         there.add(entry["position"])
         yield line
-    for _, _, entry in _entries(path):
-        if entry["position"] in loaded and entry["position"] not in there:
-            yield _line(entry | {"field": None, "reason": _KEPT_REASON})
-
-
-def _line(entry: Entry) -> bytes:
-    return json.dumps(entry, ensure_ascii=False).encode() + b"\n"
-
-
-def _replace(path: Path, lines: Iterable[bytes]) -> None:
-    """Write the file anew, all or nothing; without a line there is no file."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    written = 0
-    try:
-        with partial.open("wb") as out:
-            for line in lines:
-                written += out.write(line)
-            out.flush()
-            os.fsync(out.fileno())
-        if written:
-            partial.replace(path)
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        raise TargetError(
-            f"Cannot write the quarantine file {path}: {error}. What was replayed is loaded; "
-            "mend that and replay again, which loads nothing twice."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    for _, _, entry in entries(path):
+        if entry["position"] in unsure and entry["position"] not in there:
+            yield line_of(entry | {"field": None, "reason": _KEPT_REASON})

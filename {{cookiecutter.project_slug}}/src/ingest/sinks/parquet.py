@@ -185,8 +185,7 @@ def _joined(
         kept_rows = "" if load.mode is Mode.REPLAY else " LIMIT 0"
         return f"((FROM {table}{kept_rows}) UNION ALL BY NAME (FROM {rows}))"
     take = (
-        f"(t.{_THERE} IS NULL OR i.{_THERE} AND ({differs(list(sent))}) "
-        f"AND {overwritable(load)})"
+        f"(t.{_THERE} IS NULL OR i.{_THERE} AND ({differs(list(sent))}) AND {overwritable(load)})"
     )
     cells = ", ".join(
         f"CASE WHEN {take} THEN i.{quote(name)} ELSE t.{quote(name)} END AS {quote(name)}"
