@@ -37,6 +37,7 @@ class Mended(BaseModel):
 
 STRICT = Contract(Strict, ("id",), "things", watermark="seen")
 MENDED = replace(STRICT, record=Mended)
+ANY = Limits(1.0)
 
 
 def as_is(records: Any) -> Any:
@@ -69,7 +70,7 @@ class Bench:
         run_id: str,
         *records: Any,
         contract: Contract = STRICT,
-        limits: Limits = Limits(1.0),
+        limits: Limits = ANY,
         name: str = "things.ndjson",
     ) -> None:
         """A run over `records`: dicts, or the bytes of the whole source."""
@@ -320,7 +321,9 @@ def write_parquet(folder: Path, select: str) -> bytes:
 
 
 def test_a_record_of_parquet_is_replayed_where_json_holds_it_exactly(bench: Bench) -> None:
-    body = write_parquet(bench.folder, "SELECT * FROM (VALUES (1, 1, 0), (2, 99, 0)) t(id, size, seen)")
+    body = write_parquet(
+        bench.folder, "SELECT * FROM (VALUES (1, 1, 0), (2, 99, 0)) t(id, size, seen)"
+    )
     bench.run("r1", body, name="things.parquet")
     bench.replay()
     assert bench.rows() == [(1, 1), (2, 99)]

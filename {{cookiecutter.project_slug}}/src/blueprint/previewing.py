@@ -34,7 +34,7 @@ class Preview:
     """The first records of a source, judged; the first rows that would be loaded of them.
 
     fits: whether something is accepted and no more refused than a run bears. names, rows: the
-    first rows, their values as text.
+    first rows, their values as text. records: the same rows as JSON has them.
     """
 
     source: SourceFile
@@ -43,6 +43,7 @@ class Preview:
     positions: tuple[int, ...]
     names: tuple[str, ...]
     rows: tuple[tuple[str | None, ...], ...]
+    records: tuple[dict[str, Any], ...]
     fits: bool
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,7 +64,7 @@ class Preview:
                 {"position": position, "field": field, "reason": reason}
                 for position, field, reason in self.refused()
             ],
-            "first_rows": [dict(zip(self.names, row, strict=True)) for row in self.rows],
+            "first_rows": list(self.records),
         }
 
     def refused(self) -> list[tuple[int, str | None, str]]:
@@ -75,7 +76,10 @@ class Preview:
 
 
 def preview(
-    deployment: Mapping[str, Any], limit: int = 1000, source: str | None = None, as_json: bool = False
+    deployment: Mapping[str, Any],
+    limit: int = 1000,
+    source: str | None = None,
+    as_json: bool = False,
 ) -> bool:
     """`blueprint preview`: judge and transform the first `limit` records, and print what is found.
 
@@ -121,9 +125,8 @@ def look(location: str, limit: int, folder: Path, say: Say) -> Preview:
     step = Step(DEFAULT_BATCH_SIZE, Limits(1.0), folder / "quarantine", "preview")
     judged = judge(source, CONTRACT, step, folder, say)
     ready = stage(judged, CONTRACT, transform, folder)
-    names, rows = _first_rows(ready)
     fits = judged.accepted > 0 and _bears(judged, LIMITS)
-    return Preview(source, judged, ready, positions, names, rows, fits)
+    return Preview(source, judged, ready, positions, *_first_rows(ready), fits)
 
 
 def _first(source: SourceFile, folder: Path, limit: int) -> tuple[SourceFile, tuple[int, ...]]:
@@ -144,13 +147,22 @@ def _bears(judged: Judged, limits: Limits) -> bool:
     return share <= limits.share and (limits.count is None or judged.rejected <= limits.count)
 
 
-def _first_rows(ready: Ready) -> tuple[tuple[str, ...], tuple[tuple[str | None, ...], ...]]:
+def _first_rows(
+    ready: Ready,
+) -> tuple[tuple[str, ...], tuple[tuple[str | None, ...], ...], tuple[dict[str, Any], ...]]:
+    """The names of the columns, and the first rows as text and as JSON has them."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"ATTACH {literal(str(ready.staging))} AS staging (READ_ONLY)")
         found = connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM staging.rows LIMIT {ROWS}")
         names = tuple(str(column[0]) for column in found.description or ())
-        return names, tuple(found.fetchall())
+        rows = tuple(found.fetchall())
+        found = connection.execute(
+            f"SELECT to_json(r)::VARCHAR FROM staging.rows AS r LIMIT {ROWS}"
+        )
+        # NaN and Infinity are none of JSON's numbers.
+        records = tuple(json.loads(text, parse_constant=str) for (text,) in found.fetchall())
+        return names, rows, records
 
 
 def _print(found: Preview, limit: int) -> None:

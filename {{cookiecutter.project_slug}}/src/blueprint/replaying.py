@@ -49,9 +49,7 @@ def replay_quarantine(
     problems: list[str] = []
     for path in files:
         try:
-            with tempfile.TemporaryDirectory(
-                prefix="replay-", ignore_cleanup_errors=True
-            ) as work:
+            with tempfile.TemporaryDirectory(prefix="replay-", ignore_cleanup_errors=True) as work:
                 found = replay(path, sink, CONTRACT, transform, Path(work), say, dry_run=dry_run)
             replayed.append(found)
         except PipelineError as error:
