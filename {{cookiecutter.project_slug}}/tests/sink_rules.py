@@ -192,21 +192,33 @@ def test_a_failed_load_leaves_neither_rows_nor_a_note(target: Target) -> None:
     assert target.held() == [(1, "a"), (2, None)]
 
 
-def test_a_replay_inserts_and_overwrites_what_its_run_loaded(target: Target) -> None:
-    target.bring(TWO, load=FULL)
-    target.bring("SELECT 3 AS id, 'new' AS name", load=replace(FULL, run_id="run-2"))
-    replayed = "SELECT * FROM (VALUES (2, 'r'), (3, 'r'), (4, 'r')) AS t(id, name)"
-    assert target.bring(replayed, load=REPLAY) == Loaded(1, 1, 1)
-    assert target.held() == [(1, "a"), (2, "r"), (3, "new"), (4, "r")]
+def test_a_replay_replaces_only_rows_that_are_older_by_the_watermark(target: Target) -> None:
+    columns = "AS t(id, name, seen)"
+    target.bring(
+        f"SELECT * FROM (VALUES (1, 'a', 7), (2, 'b', 7), (3, 'c', 7)) {columns}", load=FULL
+    )
+    # What a later run brought unchanged still bears the name of the run before.
+    target.bring(
+        f"SELECT * FROM (VALUES (3, 'c', 7)) {columns}", load=replace(FULL, run_id="run-2")
+    )
+    replayed = (
+        f"SELECT * FROM (VALUES (1, 'r', 8), (2, 'r', 6), (3, 'r', 7), (4, 'r', 1)) {columns}"
+    )
+    assert target.bring(replayed, load=replace(REPLAY, newer_by="seen")) == Loaded(1, 1, 2)
+    assert target.held() == [(1, "r"), (2, "b"), (3, "c"), (4, "r")]
     assert target.sink.replayed("things", "run-1") == {5}
 
 
-def test_a_later_replay_of_the_same_run_overwrites_an_earlier_one(target: Target) -> None:
+def test_a_replay_without_a_watermark_only_inserts(target: Target) -> None:
     target.bring(TWO, load=FULL)
-    target.bring("SELECT 2 AS id, 'r' AS name", load=REPLAY)
-    later = replace(REPLAY, run_id="replay-2", positions=(6,))
-    assert target.bring("SELECT 2 AS id, 's' AS name", load=later).updated == 1
-    assert target.sink.replayed("things", "run-1") == {5, 6}
+    assert target.bring(THREE, load=REPLAY) == Loaded(1, 0, 2)
+    assert target.held() == [(1, "a"), (2, None), (3, "c")]
+
+
+def test_a_row_without_a_watermark_is_not_replaced_by_a_replay(target: Target) -> None:
+    target.bring(TWO, load=FULL)
+    newer = "SELECT * FROM (VALUES (1, 'r', 8), (2, 'r', NULL)) AS t(id, name, seen)"
+    assert target.bring(newer, load=replace(REPLAY, newer_by="seen")) == Loaded(0, 0, 2)
 
 
 @pytest.mark.parametrize("contract", [KEYED, UNKEYED])

@@ -204,6 +204,54 @@ def infer_contract(*, source: str | None = None, force: bool = False) -> None:
 
 
 @app.command
+def preview(
+    *,
+    limit: int = 1000,
+    source: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """What would be accepted, refused and loaded of the source's first records; loads nothing.
+
+    The exit code is 0 if something would be accepted, and no more refused than a run bears.
+
+    Parameters
+    ----------
+    limit
+        How many records are read.
+    source
+        A URL or a path; else the source_url that prefect.yaml gives.
+    as_json
+        Print it as JSON.
+    """
+    enter()
+    from blueprint import manifest, previewing
+
+    if not previewing.preview(manifest.load().first, limit, source, as_json):
+        sys.exit(1)
+
+
+@app.command
+def replay_quarantine(
+    which: str | None = None, /, *, target: str | None = None, dry_run: bool = False
+) -> None:
+    """Judge refused records again, after the contract was mended, and load what passes.
+
+    Parameters
+    ----------
+    which
+        A run's id or a quarantine file; else all that are there.
+    target
+        Where the run has loaded; else the target that prefect.yaml gives.
+    dry_run
+        Say what would be accepted, and load nothing.
+    """
+    enter()
+    from blueprint import manifest, replaying
+
+    replaying.replay_quarantine(manifest.load().first, which, target, dry_run)
+
+
+@app.command
 def lint() -> None:
     """Check the manifest without a server."""
     enter()

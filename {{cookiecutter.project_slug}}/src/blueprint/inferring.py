@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -41,7 +40,6 @@ def transform(records: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     """
     return records
 '''
-_OFTEN = 5.0  # seconds between two lines of progress
 
 
 def infer_contract(source: str | None = None, force: bool = False) -> None:
@@ -104,7 +102,7 @@ def _infer_and_write(source: str) -> None:
     from data_pipeline.config import ExtractConfig
     from data_pipeline.extract import extract
 
-    say = _Progress()
+    say = show.Progress()
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
         found = extract(ExtractConfig(source_url=source), Path(folder), say)
         inferred = infer(found, date.today(), say, _called(source))
@@ -178,15 +176,3 @@ def _write(path: Path, text: str) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-
-
-class _Progress:
-    """Prints where the inference is, now and then."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def __call__(self, text: str, done: float | None = None) -> None:
-        if time.monotonic() - self._last >= _OFTEN:
-            self._last = time.monotonic()
-            show.doing(text)

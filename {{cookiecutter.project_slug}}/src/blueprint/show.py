@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ingest.summary import RunSummary
 
+_OFTEN = 5.0  # seconds between two lines of progress
 # Where this is no terminal, a table's cells are not folded, so that a script can read them.
 console = Console(
     highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200
@@ -41,6 +43,18 @@ def doing(text: str) -> None:
 def warn(text: str) -> None:
     """Something works, and yet a person should know."""
     console.print(f"  note  {text}")
+
+
+class Progress:
+    """A `Say` that prints where a long step is, now and then."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def __call__(self, text: str, done: float | None = None) -> None:
+        if time.monotonic() - self._last >= _OFTEN:
+            self._last = time.monotonic()
+            doing(text)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -47,6 +47,8 @@ class Load:
     source_url: fit to be shown. watermark: the greatest among the rows, as ISO text.
     accept_other_source: a table without a key may be replaced by another source's rows.
     replay_of, positions: in REPLAY, whose refused records these are, and which of them.
+    newer_by: in REPLAY, the column in which a row must be greater than the one with its key
+        that it replaces; None where it replaces none.
     """
 
     run_id: str
@@ -57,6 +59,7 @@ class Load:
     watermark: str | None = None
     replay_of: str | None = None
     positions: tuple[int, ...] = ()
+    newer_by: str | None = None
 
 
 @dataclass(frozen=True)

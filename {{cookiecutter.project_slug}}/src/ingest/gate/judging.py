@@ -65,7 +65,7 @@ def judge(
     parts.mkdir(parents=True, exist_ok=True)
     with (
         connect(work / "gate.duckdb", work) as connection,
-        Quarantine(step.folder, step.run_id) as quarantine,
+        Quarantine(step.folder, step.run_id, source) as quarantine,
     ):
         if source.format is not Format.PARQUET:
             connection.execute("SET threads = 1")  # each block has a thread of ours
@@ -269,6 +269,7 @@ def _check_share(quarantine: Quarantine, total: int, limits: Limits) -> None:
 
 
 def _too_many(quarantine: Quarantine, what: str) -> TooManyRejected:
+    quarantine.fail()
     return TooManyRejected(
         f"Refused {what}; nothing was loaded. Most often: {quarantine.common_reasons()}. "
         f"Read the refused records in {quarantine.path}, then mend the source or "

@@ -99,7 +99,7 @@ def _load(
     if not contract.key and load.mode is not Mode.REPLAY:
         connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {table} LIMIT 0")
     if contract.key and count(connection, table):
-        loaded = _merge(connection, table, rows, ready.count, contract, overwritable(ledger, load))
+        loaded = _merge(connection, table, rows, ready.count, contract, overwritable(load))
     else:
         connection.execute(f"INSERT INTO {table} BY NAME FROM {rows}")
         loaded = Loaded(ready.count, 0, 0)

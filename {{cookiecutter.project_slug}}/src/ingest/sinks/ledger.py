@@ -106,12 +106,6 @@ class Ledger:
             tuple(sorted(load.positions)),
         )
 
-    def older_than(self, load: Load) -> tuple[datetime, tuple[str, ...]]:
-        """Which rows a replay may overwrite: those loaded up to a time, or by these runs."""
-        replays = [entry for entry in self.entries if entry.replay_of == load.replay_of]
-        replayed = next(entry for entry in self.entries if entry.run_id == load.replay_of)
-        return replayed.loaded_at, tuple(entry.run_id for entry in replays)
-
     def _check_replay(self, contract: Contract, load: Load) -> None:
         run, table = load.replay_of or "", contract.table
         if not self.committed(run):

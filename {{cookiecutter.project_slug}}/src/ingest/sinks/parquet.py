@@ -117,7 +117,7 @@ def merge(
     if old:
         table = f"read_parquet({literal(str(old))})"
         before = count(connection, table)
-        rows = _joined(connection, table, rows, new, contract, load, ledger)
+        rows = _joined(connection, table, rows, new, contract, load)
     notes = "\n".join(noted.to_json() for noted in (entry, *ledger.entries[: KEPT - 1]))
     metadata = "{" + f"{_NOTED}: {literal(notes)}" + "}"
     connection.execute(
@@ -169,7 +169,6 @@ def _joined(
     scratch: Path,
     contract: Contract,
     load: Load,
-    ledger: Ledger,
 ) -> str:
     """What the new file shall hold, as a subquery."""
     held = types(connection, table)
@@ -186,8 +185,7 @@ def _joined(
         kept_rows = "" if load.mode is Mode.REPLAY else " LIMIT 0"
         return f"((FROM {table}{kept_rows}) UNION ALL BY NAME (FROM {rows}))"
     take = (
-        f"(t.{_THERE} IS NULL OR i.{_THERE} AND ({differs(list(sent))}) "
-        f"AND {overwritable(ledger, load)})"
+        f"(t.{_THERE} IS NULL OR i.{_THERE} AND ({differs(list(sent))}) AND {overwritable(load)})"
     )
     cells = ", ".join(
         f"CASE WHEN {take} THEN i.{quote(name)} ELSE t.{quote(name)} END AS {quote(name)}"

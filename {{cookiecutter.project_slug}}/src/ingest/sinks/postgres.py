@@ -174,7 +174,7 @@ def _load(
         defined = _definitions(incoming, entry)
         run(target, f"CREATE TEMP TABLE {_INCOMING} ({defined}) ON COMMIT DROP")
         source.copy(target, _INCOMING, contract.key)
-        loaded = _merge(target, incoming, ready.count, contract, overwritable(ledger, load))
+        loaded = _merge(target, incoming, ready.count, contract, overwritable(load))
         note(target, contract.table, entry, first=not ledger.entries)
         return loaded
     else:

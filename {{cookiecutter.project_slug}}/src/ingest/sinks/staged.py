@@ -11,17 +11,20 @@ from ingest.contract import Contract
 from ingest.duck import columns, literal, quote
 from ingest.loading import Load, Mode, Ready
 from ingest.sinks.base import LINEAGE
-from ingest.sinks.ledger import Entry, Ledger
+from ingest.sinks.ledger import Entry
 
 
-def overwritable(ledger: Ledger, load: Load) -> str:
-    """The condition under which a row `t` of the table may be overwritten."""
+def overwritable(load: Load) -> str:
+    """The condition under which a row `t` of the table may be overwritten.
+
+    A replayed row is newer only if the watermark says so. Who wrote a row does not tell: the
+    run itself, or a later one, may have brought it again and left it alone as unchanged.
+    """
     if load.mode is not Mode.REPLAY:
         return "true"
-    # As text, too, a time written so compares rightly with those that DuckDB writes.
-    until, runs = ledger.older_than(load)
-    shown = ", ".join(map(literal, runs)) or "NULL"
-    return f"(t._loaded_at <= {literal(until.isoformat(' '))} OR t._run_id IN ({shown}))"
+    if load.newer_by is None:
+        return "false"
+    return f"i.{quote(load.newer_by)} > t.{quote(load.newer_by)}"
 
 
 def attach_staging(connection: duckdb.DuckDBPyConnection, ready: Ready) -> str:
