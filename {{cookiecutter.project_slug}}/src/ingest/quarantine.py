@@ -71,13 +71,10 @@ class Quarantine:
         # Places in a list or a line differ from record to record; what is counted does not.
         kind = f"{_MARK.sub('*', field)}: {reason}" if field else ":".join(reason.split(":")[:2])
         self.reasons[kind] += 1
-<<<<<<< HEAD
-=======
 
     def fail(self) -> None:
         """Mark the file as that of a run that refused too many and loads nothing."""
         self.path = self.path.with_name(self.path.name.removesuffix(".ndjson") + FAILED)
->>>>>>> replay
 
     def common_reasons(self, most: int = 3) -> str:
         """The most frequent reasons in words, for a log line or an error."""
