@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tempfile
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
@@ -372,3 +372,44 @@ def test_csv_is_judged_as_pydantic_would(data: st.DataObject) -> None:
     csv.writer(out, lineterminator=ending, quoting=quoting).writerows([header, *rows])
     text = out.getvalue().encode("utf-8", "replace")
     assert_same(text, Format.CSV, record)
+
+
+COLUMNS = {
+    "TINYINT": st.integers(-128, 127),
+    "BIGINT": st.one_of(st.integers(-2000, 2000), st.sampled_from([2**63 - 1, -(2**63)])),
+    "UBIGINT": st.sampled_from([0, 2**63 - 1, 2**63, 2**64 - 1]),
+    "HUGEINT": st.sampled_from([0, 5, 2**100]),
+    "DOUBLE": st.one_of(st.floats(), st.sampled_from([1.0, 0.1, 19.99])),
+    "FLOAT": st.floats(width=32),
+    "DECIMAL(9,2)": st.decimals(-9999, 9999, places=2),
+    "DECIMAL(38,4)": st.decimals(-9999, 9999, places=4),
+    "BOOLEAN": st.booleans(),
+    "VARCHAR": TEXTS.filter(lambda text: text.isprintable() or text == ""),
+    "DATE": st.dates(),
+    "TIMESTAMP": st.datetimes(),
+    "TIMESTAMPTZ": st.datetimes(timezones=st.just(UTC)),
+    "TIMESTAMP_MS": st.datetimes().map(lambda moment: moment.replace(microsecond=0)),
+    "UUID": st.uuids(),
+    "BIGINT[]": st.lists(st.integers(-9, 9), max_size=2),
+}
+
+
+@FUZZ
+@given(st.data())
+def test_parquet_is_judged_as_pydantic_would(data: st.DataObject) -> None:
+    record = data.draw(contracts([*SCALARS, *(hint | None for hint in SCALARS if hint is not Any)]))
+    names = [field.alias or "" for field in record.model_fields.values()]
+    header = data.draw(st.lists(st.sampled_from([*names, "other"]), unique=True, min_size=1))
+    kinds = [data.draw(st.sampled_from(sorted(COLUMNS))) for _ in header]
+    cells = [st.one_of(COLUMNS[kind], st.none()) for kind in kinds]
+    rows = data.draw(st.lists(st.tuples(*cells), min_size=1, max_size=6))
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        quoted = ['"' + name.replace('"', '""') + '"' for name in header]
+        shape = ", ".join(f"{name} {kind}" for name, kind in zip(quoted, kinds, strict=True))
+        connection.execute(f"CREATE TABLE given ({shape})")
+        marks = ", ".join("?" for _ in header)
+        connection.executemany(f"INSERT INTO given VALUES ({marks})", rows)
+        path = Path(folder) / "given.parquet"
+        connection.execute(f"COPY given TO '{path}' (FORMAT parquet)")
+        assert_same(path.read_bytes(), Format.PARQUET, record)

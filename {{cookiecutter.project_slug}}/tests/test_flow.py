@@ -152,7 +152,7 @@ class Dated(BaseModel):
 
 
 @pytest.fixture
-def dated_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+def dated_contract(small_contract: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A contract with a watermark."""
     contract = Contract(Dated, ("id",), "things", watermark="at", overlap=timedelta(days=1))
     monkeypatch.setattr(flow_module, "CONTRACT", contract)
