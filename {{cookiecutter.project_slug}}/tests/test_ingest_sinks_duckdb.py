@@ -14,7 +14,7 @@ from sink_rules import FULL, KEYED, THREE, TWO, UNKEYED, Target
 from ingest.contract import Contract
 from ingest.errors import TargetError
 from ingest.loading import Loaded
-from ingest.sinks import open_sink
+from ingest.sinks import duckdb_file, open_sink
 
 
 @pytest.fixture
@@ -140,3 +140,14 @@ def test_loads_at_the_same_time_in_one_process_queue(target: Target, path: Path)
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(bring, range(4)))
     assert ask(path, "SELECT id FROM things ORDER BY id") == [(0,), (1,), (2,), (3,)]
+
+
+def test_many_rows_are_merged_in_parts_with_the_same_result(
+    target: Target, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_file, "_JOINED_AT_ONCE", 30)
+    target.bring("SELECT id, 'a' AS name FROM range(100) t(id)")
+    later = "SELECT id, if(id % 2 = 0, 'a', 'b') AS name FROM range(50, 150) t(id)"
+    assert target.bring(later) == Loaded(inserted=50, updated=25, unchanged=25)
+    found = ask(path, "SELECT count(*), count(DISTINCT id), count_if(name = 'b') FROM things")
+    assert found == [(150, 150, 50)]

@@ -338,7 +338,9 @@ def test_a_server_that_asks_to_wait_is_heeded(site: Start, tmp_path: Path, statu
     answers = iter([{"status": status, "headers": {"Retry-After": "1"}}, {"body": BODY}])
     served = site(lambda asked: next(answers))
     began = datetime.now(UTC)
-    source = fetch(served.url + "/orders.ndjson", tmp_path, lambda text, done=None: heard.append(text))
+    source = fetch(
+        served.url + "/orders.ndjson", tmp_path, lambda text, done=None: heard.append(text)
+    )
     assert source.size == len(BODY)
     assert datetime.now(UTC) - began >= timedelta(seconds=1)
     assert f"answered {status} and asks to wait 1 s" in heard[0]

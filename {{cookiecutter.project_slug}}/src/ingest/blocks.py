@@ -25,15 +25,15 @@ def end_of_spaces(text: str, at: int) -> int:
 
 @dataclass(frozen=True)
 class Block:
-    """Some records, as text: one in each line, or rows of a CSV.
+    """Some records: one in each line, or rows of a CSV; in UTF-8, which nobody has checked yet.
 
     first: the position of the first line; None where it is known only when all blocks before
-    have been counted. spoiled: records that are no text at all; their lines are empty.
-    records: instead of text, parsed records, whose positions count from 1 in this block.
+    have been counted. spoiled: records that cannot be read; their lines are empty.
+    records: instead of data, parsed records, whose positions count from 1 in this block.
     """
 
     first: int | None
-    text: str
+    data: bytes
     spoiled: list[RawRecord] = field(default_factory=list)
     records: list[RawRecord] | None = None
 
@@ -50,16 +50,14 @@ def line_blocks(stream: BinaryIO, records: int) -> Iterator[Block]:
             pending += chunk
             if len(pending) > MAX_RECORD:
                 start, pending = pending[:1000], _after_line(stream)
-                yield Block(first, "", [_too_long(first, start)])
+                yield Block(first, b"", [_too_long(first, start)])
                 first += 1
             continue
         # At the end of the file what is pending is the last line.
         whole, pending = pending + chunk[:cut], chunk[cut:]
-        lines = io.BytesIO(whole)
-        while part := b"".join(itertools.islice(lines, records)):
-            block = _decoded(first, part)
+        for part in _parts(whole, records):
+            yield _without_too_long(first, part)
             first += part.count(b"\n")
-            yield block
         if not chunk:
             return
 
@@ -78,27 +76,35 @@ def _too_long(position: int, start: bytes) -> RawRecord:
     return RawRecord(position, None, start, fault)
 
 
-def _decoded(first: int, part: bytes) -> Block:
-    longest_first = part.find(b"\n") > MAX_RECORD
-    if not longest_first:
-        try:
-            return Block(first, part.decode("utf-8"))
-        except UnicodeDecodeError:
-            pass
-    lines, spoiled = part.split(b"\n"), []
+def _parts(whole: bytes, records: int) -> Iterator[bytes]:
+    """Whole lines in parts of at most so many."""
+    if whole and whole.count(b"\n") <= records:
+        yield whole
+        return
+    lines = io.BytesIO(whole)
+    while part := b"".join(itertools.islice(lines, records)):
+        yield part
+
+
+def _without_too_long(first: int, part: bytes) -> Block:
+    # A line is longer than a chunk only if it began in the one before: it is the first then.
+    end = part.find(b"\n")
+    if (len(part) if end < 0 else end) <= MAX_RECORD:
+        return Block(first, part)
+    return Block(first, part[end:] if end >= 0 else b"", [_too_long(first, part[:1000])])
+
+
+def without_undecodable(block: Block) -> Block:
+    """The block with lines that are not UTF-8 left empty, and named among the spoiled."""
+    lines, spoiled = block.data.split(b"\n"), list(block.spoiled)
     for number, line in enumerate(lines):
-        position = first + number
-        if len(line) > MAX_RECORD:
-            spoiled.append(_too_long(position, line[:1000]))
-            lines[number] = b""
-            continue
         try:
             line.decode("utf-8")
         except UnicodeDecodeError as error:
             fault = f"the line is not UTF-8: byte {error.start + 1} is {line[error.start]:#04x}"
-            spoiled.append(RawRecord(position, None, line, fault))
+            spoiled.append(RawRecord((block.first or 1) + number, None, line, fault))
             lines[number] = b""
-    return Block(first, b"\n".join(lines).decode("utf-8"), spoiled)
+    return Block(block.first, b"\n".join(lines), spoiled)
 
 
 def array_blocks(stream: BinaryIO, source: SourceFile, records: int) -> Iterator[Block]:
@@ -113,7 +119,7 @@ def array_blocks(stream: BinaryIO, source: SourceFile, records: int) -> Iterator
     while part := list(itertools.islice(found, records)):
         # A line break within a JSON string is written \\n, so these stand between tokens.
         text = "\n".join(item.replace("\n", " ") for item in part)
-        yield Block(first, text)
+        yield Block(first, text.encode("utf-8", "surrogatepass"))
         first += len(part)
 
 

@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 
 import duckdb
 
-from ingest.blocks import Block, blocks
-from ingest.cells import CsvBlocks, csv_rows
+from ingest.blocks import Block, blocks, without_undecodable
+from ingest.cells import CsvBlocks, csv_rows, decoded
 from ingest.duck import literal
 from ingest.errors import SourceError
 from ingest.formats import Format, RawRecord
@@ -51,8 +51,10 @@ def read(source: SourceFile) -> Iterator[RawRecord]:
 
 def json_records(block: Block) -> Iterator[RawRecord]:
     """The records of a block of JSON, spoiled ones in their places."""
+    block = without_undecodable(block)
     spoiled = {raw.position: raw for raw in block.spoiled}
-    for position, line in enumerate(block.text.split("\n"), block.first or 1):
+    text = block.data.decode("utf-8")
+    for position, line in enumerate(text.split("\n"), block.first or 1):
         if position in spoiled:
             yield spoiled[position]
         elif line.strip(" \t\r"):
@@ -63,7 +65,7 @@ def csv_records(block: Block, source: SourceFile, header: list[str]) -> Iterator
     """The records of a block of CSV, their positions counted within it."""
     if block.records is not None:
         return iter(block.records)
-    return csv_rows(io.StringIO(block.text, newline=""), source, header)
+    return csv_rows(io.StringIO(decoded(block.data, source), newline=""), source, header)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -42,7 +42,7 @@ _BLOCK = 2**32
 
 @dataclass
 class _Outcome:
-    """What a block of `size` characters brought: `asked` records were judged by Pydantic."""
+    """What a block of `size` bytes brought: `asked` records were judged by Pydantic."""
 
     first: int | None
     read: int
@@ -149,8 +149,8 @@ class _Bench:
         with opened(source) as stream:
             if source.format is Format.CSV:
                 cut = CsvBlocks(stream, source, self._step.batch_size)
-                record, work = self._contract.record, self._parts.parent
-                lane: Lane = CsvLane(record, self._columns, source, cut.header, work)
+                record = self._contract.record
+                lane: Lane = CsvLane(record, self._columns, source, cut.header)
                 yield from self._side_by_side(lane, cut)
             else:
                 lane = JsonLane(self._contract.record, self._columns)
@@ -162,9 +162,10 @@ class _Bench:
         with ThreadPoolExecutor(WORKERS) as pool:
             try:
                 for index, block in enumerate(found):
+                    if index == 0:
+                        lane.begin(block)
                     waiting.append(pool.submit(self._judged, lane, block, index))
-                    # The first block teaches the lane; the next ones wait for that.
-                    if index == 0 or len(waiting) > WORKERS:
+                    if len(waiting) > WORKERS:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
@@ -184,9 +185,7 @@ class _Bench:
         if accepted > read / 20:
             asked = {id(refusal.raw) for refusal in refused}
             lane.learn([(raw.line or b"").decode() for raw in rest if id(raw) not in asked])
-        refused += [Refusal(raw, None, raw.fault or "") for raw in block.spoiled]
-        read += len(block.spoiled)
-        return _Outcome(block.first, read, len(rest), refused, len(block.text))
+        return _Outcome(block.first, read, len(rest), refused, len(block.data))
 
     def _ask(self, records: list[RawRecord], offset: int, part: Path) -> list[Refusal]:
         """Let Pydantic judge; what it accepts lies then beside `part`."""

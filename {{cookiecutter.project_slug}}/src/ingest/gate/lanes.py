@@ -6,16 +6,17 @@ What it is sure of lies then in a Parquet file: `_position`, `_raw` (null) and t
 from __future__ import annotations
 
 import json
-import secrets
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 import duckdb
 from pydantic import BaseModel
 
-from ingest.blocks import Block
-from ingest.cells import row
+from ingest.blocks import Block, without_undecodable
+from ingest.cells import row, with_line_feeds
 from ingest.duck import literal
 from ingest.formats import RawRecord
 from ingest.gate import sql
@@ -40,6 +41,10 @@ class Lane(Protocol):
         and those that Pydantic shall judge. `base` is the `_position` of the first."""
         ...
 
+    def begin(self, block: Block) -> None:
+        """Look at the first block, before any goes through."""
+        ...
+
     def learn(self, lines: list[str]) -> None:
         """Look at records that Pydantic had to accept."""
         ...
@@ -60,6 +65,10 @@ class JsonLane:
         except Unknown as unknown:
             self.closed = str(unknown)
 
+    def begin(self, block: Block) -> None:
+        lines = block.data.split(b"\n", _SAMPLE)[:_SAMPLE]
+        self.learn([line.decode("utf-8", "replace") for line in lines])
+
     def learn(self, lines: list[str]) -> None:
         with self._lock:
             if self.closed or self._lessons >= _MOST_LESSONS:
@@ -68,10 +77,11 @@ class JsonLane:
             self._shape.learn(lines[:_SAMPLE])
             if not (pattern := self._shape.pattern()):
                 return
-            select = sql.from_json(self._fields, self._columns, pattern)
+            select = sql.from_json(self._fields, self._columns, pattern, "<lines>")
             try:
                 with duckdb.connect() as connection:
-                    connection.execute(select, {"text": "{}", "base": 0})
+                    probe = select.replace("<lines>", sql.SPLIT)
+                    connection.execute(probe, {"data": b"{}", "base": 0})
                 self._select = select
             except duckdb.Error:  # a pattern too large for RE2: keep the one before
                 self._lessons = _MOST_LESSONS
@@ -79,17 +89,41 @@ class JsonLane:
     def split(
         self, cursor: duckdb.DuckDBPyConnection, block: Block, base: int, part: Path
     ) -> tuple[int, list[RawRecord]]:
-        if not self.closed and not self._lessons:
-            self.learn(block.text.split("\n", _SAMPLE)[:_SAMPLE])
         if self._select:
             try:
-                read, rows = _copied(cursor, self._select, {"text": block.text, "base": base}, part)
-                first = (block.first or 1) - base
-                return read, [parse_line(first + position, line) for position, line in rows]
+                return self._through(cursor, block, base, part)
+            except duckdb.Error:
+                block = without_undecodable(block)
+            try:
+                return self._through(cursor, block, base, part, from_file=False)
             except duckdb.Error:
                 pass  # Pydantic finds out what is wrong with which record
-        found = [raw for raw in json_records(block) if not raw.fault or raw not in block.spoiled]
+        found = list(json_records(block))
         return len(found), found
+
+    def _through(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        block: Block,
+        base: int,
+        part: Path,
+        from_file: bool = True,
+    ) -> tuple[int, list[RawRecord]]:
+        data, select = block.data, str(self._select)
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        read, rows = -1, []
+        if from_file and data and not any(mark in data for mark in (b"\r", b"\x01")):
+            with _written(part, data) as path:
+                text = select.replace("<lines>", sql.lines_of(str(path)))
+                read, rows = _copied(cursor, text, {"base": base}, part)
+        # A file's empty lines are passed over, and not counted: positions would be wrong.
+        if read != data.count(b"\n") + (not data.endswith(b"\n")):
+            text = select.replace("<lines>", sql.SPLIT)
+            read, rows = _copied(cursor, text, {"data": data, "base": base}, part)
+        first = (block.first or 1) - base
+        rest = [parse_line(first + position, line) for position, line in rows]
+        return read + len(block.spoiled), [*rest, *block.spoiled]
 
 
 class CsvLane:
@@ -101,25 +135,27 @@ class CsvLane:
         columns: dict[str, str],
         source: SourceFile,
         header: list[str],
-        work: Path,
     ) -> None:
         self.closed: str | None = None
         self._source = source
         self._header = header
-        self._work = work
         names = [f"c{place}" for place in range(len(header) + 1)]
         shape = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-        # No cell is this text, so null is only what a short row lacks.
-        nothing = secrets.token_hex(16)
         self._table = (
             f"read_csv(<path>, auto_detect = false, header = false, quote = '\"', escape = '\"', "
             f"delim = {literal(source.delimiter)}, strict_mode = true, null_padding = true, "
-            f"nullstr = '{nothing}', parallel = false, columns = " + "{" + shape + "})"
+            f"nullstr = '{sql.NOTHING}', parallel = false, new_line = '\\n', columns = "
+            + "{"
+            + shape
+            + "})"
         )
         try:
             self._select = sql.from_csv(compiled(record), columns, header, "<table>")
         except Unknown as unknown:
             self.closed = str(unknown)
+
+    def begin(self, block: Block) -> None:
+        pass
 
     def learn(self, lines: list[str]) -> None:
         pass
@@ -128,17 +164,14 @@ class CsvLane:
         self, cursor: duckdb.DuckDBPyConnection, block: Block, base: int, part: Path
     ) -> tuple[int, list[RawRecord]]:
         if not self.closed and block.records is None:
-            path = self._work / f"{part.stem}.csv"
-            path.write_text(block.text, encoding="utf-8", newline="")
             try:
-                table = self._table.replace("<path>", literal(str(path)))
-                select = self._select.replace("<table>", table)
-                read, rows = _copied(cursor, select, {"base": base}, part)
+                with _written(part, with_line_feeds(block.data)) as path:
+                    table = self._table.replace("<path>", literal(str(path)))
+                    select = self._select.replace("<table>", table)
+                    read, rows = _copied(cursor, select, {"base": base}, part)
                 return read, [self._row(position - base + 1, cells) for position, cells in rows]
             except duckdb.Error:
                 pass  # a row that is too long, or of too many fields: Python's csv says which
-            finally:
-                path.unlink()
         found = list(csv_records(block, self._source, self._header))
         return len(found), found
 
@@ -147,6 +180,17 @@ class CsvLane:
         while values and values[-1] is None:
             values.pop()
         return row(position, values, self._header)
+
+
+@contextmanager
+def _written(part: Path, data: bytes) -> Generator[Path, None, None]:
+    """A block as a file, which DuckDB reads faster than a parameter."""
+    path = part.with_suffix(".block")
+    path.write_bytes(data)
+    try:
+        yield path
+    finally:
+        path.unlink()
 
 
 def _copied(

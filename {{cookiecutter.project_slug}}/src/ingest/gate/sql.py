@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import secrets
 from collections.abc import Iterator
 
 from ingest.duck import literal, quote
@@ -29,8 +30,26 @@ def structure(columns: dict[str, str]) -> str:
     return literal(json.dumps(columns, ensure_ascii=False))
 
 
-def from_json(record: Fields, columns: dict[str, str], pattern: str) -> str:
-    """A SELECT over the lines of the parameter $text: `_position`, `_raw`, the columns.
+# No text is this one, so null is only what a short row lacks.
+NOTHING = secrets.token_hex(16)
+# The lines of the parameter $data, whatever they hold.
+SPLIT = "(SELECT unnest(string_split(decode($data), chr(10))) AS line)"
+
+
+def lines_of(path: str) -> str:
+    """The lines of a file, several times as fast as SPLIT, and equal to it where the file has
+    no empty line, no carriage return and no byte 1. A line over 1 MB is an error.
+    """
+    return (
+        f"read_csv({literal(path)}, auto_detect = false, header = false, delim = '\x01', "
+        "quote = '', escape = '', columns = {'line': 'VARCHAR'}, parallel = false, "
+        f"strict_mode = false, null_padding = true, nullstr = '{NOTHING}', "
+        "new_line = '\\n', max_line_size = 1000000, buffer_size = 4000000)"
+    )
+
+
+def from_json(record: Fields, columns: dict[str, str], pattern: str, lines: str) -> str:
+    """A SELECT over the column `line` of `lines`: `_position`, `_raw`, the columns.
 
     `_raw` is null where Pydantic would accept the record, and the columns then hold its
     values; else it is the line. `_position` counts lines from $base; lines of spaces are
@@ -43,7 +62,7 @@ def from_json(record: Fields, columns: dict[str, str], pattern: str) -> str:
         f"CASE WHEN regexp_full_match(line, {literal(tokens.SPACE + pattern + tokens.SPACE)}) "
         f"THEN json_transform(line, {structure(columns)}) END AS r "
         "FROM (SELECT line, row_number() OVER () - 1 AS number "
-        "FROM (SELECT unnest(string_split($text, chr(10))) AS line)) "
+        f"FROM {lines}) "
         f"WHERE NOT regexp_full_match(line, '[ \\t\\r]*'))"
     )
 

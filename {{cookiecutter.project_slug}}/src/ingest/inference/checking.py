@@ -9,8 +9,7 @@ from __future__ import annotations
 import ast
 
 from ingest.errors import ContractError
-from ingest.inference.code import MODULES
-from ingest.inference.names import USED
+from ingest.inference.names import MODULES, USED
 
 _NODES = (
     ast.Module,

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from ingest.inference.names import class_name, column_names, field_name, spelled
+from ingest.inference.names import MODULES, class_name, column_names, field_name, spelled
 from ingest.inference.shapes import (
     ANY,
     Choice,
@@ -24,15 +24,6 @@ from ingest.schema import RESERVED
 _WIDTH = 100
 # A longer type gets a name of its own.
 _MOST_HINT = 30
-MODULES = {
-    "datetime": ("date", "time", "timedelta"),
-    "decimal": ("Decimal",),
-    "typing": ("Annotated", "Any", "Literal"),
-    "uuid": ("UUID",),
-    "pydantic": ("AwareDatetime", "BaseModel", "ConfigDict", "Field", "NaiveDatetime"),
-    "ingest.contract": ("Contract",),
-    "ingest.na": ("NA_IS_NULL",),
-}
 _SECTIONS = (("datetime", "decimal", "typing", "uuid"), ("pydantic",), tuple(MODULES)[-2:])
 _KEYED = """\
 # The columns that name a row of the table: unique and never null over the whole source. A run
@@ -42,7 +33,13 @@ _KEYLESS = """\
 # No column of the source is named like a key and was unique and never null over all of it, so
 # each run replaces the whole table. Name a row here, as in ("order_id",), to update it.
 """
-_RENAMED = "    # Another column has this name in the warehouse, which ignores case, or it can have none."
+_WATERMARK = """\
+# Runs with mode=incremental or backfill also need watermark="updated_at": the field by which
+# records are newer or older.
+"""
+_RENAMED = (
+    "    # Another column has this name in the warehouse, which ignores case, or it can have none."
+)
 
 
 class Code:
@@ -68,9 +65,11 @@ class Code:
         end = (
             (_KEYED if self.key else _KEYLESS) + keys,
             f"TABLE = {spelled(table)}\n",
-            "CONTRACT = Contract(record=Record, key=KEY, table=TABLE)\n",
+            _WATERMARK + "CONTRACT = Contract(record=Record, key=KEY, table=TABLE)\n",
         )
-        types = "\n".join(self._types) + "\n\n\n" if self._types else "\n"
+        types = "\n".join(self._types) + "\n\n\n" if self._types else ""
+        if not types and self._classes[0].startswith("class "):
+            types = "\n"
         body = types + "\n\n\n".join(self._classes) + "\n\n\n" + "\n".join(end)
         return _imports(body) + "\n" + body
 
@@ -101,7 +100,7 @@ class Code:
         if isinstance(shape, Choice):
             code = f"Literal[{', '.join(map(spelled, shape.values))}]"
         elif isinstance(shape, Many):
-            code = f"list[{self._hint(shape.item, where)}]"
+            code = f"list[{self._hint(shape.item, _singular(where))}]"
         elif isinstance(shape, Mapped):
             code = f"dict[str, {self._hint(shape.value, where)}]"
         else:
@@ -145,6 +144,10 @@ class Code:
 def _columns(shape: Parts, reserved: tuple[str, ...] = RESERVED) -> dict[str, str]:
     names = [part.name for part in shape.parts]
     return dict(zip(names, column_names(names, reserved), strict=True))
+
+
+def _singular(name: str) -> str:
+    return name[:-1] if name.endswith("s") and not name.endswith("ss") else name
 
 
 def _field_names(shape: Shape) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from dataclasses import dataclass, replace
 from datetime import date
@@ -37,19 +38,32 @@ _MISFITS = 1000
 class Inferred:
     """A contract that accepts every sound record of its source.
 
-    text: the file. records: how many it was inferred from. faulty: how many were passed over,
-    since they are no records at all; first_fault: why the first of them is none.
-    widened: fields whose first type did not hold for all records.
+    text: the file; contract: what it says. records: how many it was inferred from.
+    faulty: how many were passed over, since they are no records at all; first_fault: why the
+    first of them is none. widened: fields whose first type did not hold for all records.
     """
 
     text: str
-    table: str
-    key: tuple[str, ...]
-    columns: dict[str, str]
+    contract: Contract
     records: int
     faulty: int
     first_fault: str | None
     widened: tuple[str, ...]
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Each column's name with its DuckDB type."""
+        return columns_of(self.contract.record)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The columns that name a row, if there are any."""
+        return self.contract.key
+
+    @property
+    def table(self) -> str:
+        """The name of the table."""
+        return self.contract.table
 
 
 def infer(
@@ -57,48 +71,39 @@ def infer(
 ) -> Inferred:
     """Infer the contract of a source; the table is named after its file.
 
-    called: what the contract calls its source, without secrets; else `source.url`. Raises SourceError for a source without records and for one that cannot be read,
-    ContractError for one that no contract can be written for.
+    called: what the contract calls its source, without secrets; else `source.url`. Raises
+    SourceError for a source without records and for one that cannot be read, ContractError for
+    one that no contract can be written for.
     """
     reading = Reading(source)
-    table = table_name(called or source.url)
+    called = called or source.url
+    table = table_name(called)
+    widened: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
-        parts, unique = _observed(reading, Path(folder), say)
-        tries: list[set[str]] = []
-        while True:
+        parts, unique, records = _observed(reading, Path(folder), say)
+        for number in itertools.count():
             code = Code(parts, chosen(unique, parts, table), table)
-            text = signed(code.text, called or source.url, today, reading.records)
+            text = signed(code.text, called, today, records)
             check(text, code.names)
-            contract = _loaded(text, Path(folder) / f"contract{len(tries)}.py")
+            contract = _loaded(text, Path(folder) / f"contract{number}.py")
             misfits = _misfits(contract, reading, say)
             if not misfits:
                 break
-            if _wider(parts, misfits) == parts:
-                raise ContractError(
-                    f"No contract could be inferred that accepts every record of {source.url}: "
-                    f"these fields are refused whatever their type: {sorted(misfits)}. Write "
-                    "src/data_pipeline/contract.py by hand, and report this."
-                )
-            parts = _wider(parts, misfits)
-            tries.append(misfits)
+            parts = _wider(parts, misfits, source)
+            widened |= misfits
+    columns_of(contract.record)  # raises for what no table can hold
     return Inferred(
-        text,
-        table,
-        code.key,
-        columns_of(contract.record),
-        reading.records,
-        reading.faulty,
-        reading.first_fault,
-        tuple(sorted(set().union(*tries))),
+        text, contract, records, reading.faulty, reading.first_fault, tuple(sorted(widened))
     )
 
 
-def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str]]:
-    """What every record says of the fields, and which of them are unique."""
+def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str], int]:
+    """What all records say of the fields, which of them are unique, and how many there are."""
     if reading.source.format is Format.PARQUET:
         parts, rows = parquet_shapes(reading.source)
         _need(rows, reading)
-        return parts, unique_in_parquet(reading.source, [part.name for part in parts.parts])
+        names = [part.name for part in parts.parts]
+        return parts, unique_in_parquet(reading.source, names, work), rows
     members = Members(reading.source.format is Format.CSV, 0, most=MOST_FIELDS)
     candidates = Candidates(work)
     for block in reading.blocks():
@@ -112,15 +117,18 @@ def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str]]
         candidates.add(block)
         say(f"Looked at {reading.records:,} records")
     _need(reading.records, reading)
-    parts = parts_of(members)
-    known = {part.name: part for part in parts.parts}
-    empty = [Part(name, TEXT, True) for name in reading.columns() if name not in known]
-    # A CSV's columns keep the order of its header, and the empty ones their places.
-    order = {name: place for place, name in enumerate(reading.columns())}
-    ordered = sorted([*parts.parts, *empty], key=lambda part: order.get(part.name, 0))
-    if not ordered:
+    return _in_order(parts_of(members), reading), candidates.unique(), reading.records
+
+
+def _in_order(parts: Parts, reading: Reading) -> Parts:
+    """The fields, a CSV's in the order of its header, with those that are empty in every row."""
+    header = {name: place for place, name in enumerate(reading.columns())}
+    known = {part.name for part in parts.parts}
+    empty = [Part(name, TEXT, True) for name in header if name not in known]
+    found = sorted([*parts.parts, *empty], key=lambda part: header.get(part.name, 0))
+    if not found:
         raise SourceError(f"The records of {reading.source.url} have no field: all are empty.")
-    return Parts(tuple(ordered)), candidates.unique()
+    return Parts(tuple(found))
 
 
 def _need(records: int, reading: Reading) -> None:
@@ -159,11 +167,18 @@ def _misfits(contract: Contract, reading: Reading, say: Say) -> set[str]:
     return found
 
 
-def _wider(parts: Parts, misfits: set[str]) -> Parts:
+def _wider(parts: Parts, misfits: set[str], source: SourceFile) -> Parts:
     """The fields, those that refuse a record as text, and where that was tried as anything."""
-    return Parts(
+    wider = Parts(
         tuple(_wider_part(part) if part.name in misfits else part for part in parts.parts)
     )
+    if wider == parts:
+        raise ContractError(
+            f"No contract could be inferred that accepts every record of {source.url}: these fields "
+            f"are refused whatever their type: {sorted(misfits)}. Write "
+            "src/data_pipeline/contract.py by hand, and report this."
+        )
+    return wider
 
 
 def _wider_part(part: Part) -> Part:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +36,7 @@ class Candidates:
         self._work = work
         self._files: dict[str, tuple[type, BinaryIO]] | None = None
 
-    def add(self, records: list[Mapping[str, Any]]) -> None:
+    def add(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Look at some more records."""
         if self._files is None:
             self._files = self._begun(records[0])
@@ -58,9 +58,7 @@ class Candidates:
         return found
 
     def _begun(self, first: Mapping[str, Any]) -> dict[str, tuple[type, BinaryIO]]:
-        names = [
-            name for name in first if is_like_a_key(name) and type(first[name]) in (int, str)
-        ]
+        names = [name for name in first if is_like_a_key(name) and type(first[name]) in (int, str)]
         # An open file each: of very many the first ones do.
         return {
             name: (type(first[name]), (self._work / f"key{place}.txt").open("wb"))
@@ -80,10 +78,10 @@ class Candidates:
             return bool(twice[0][0])
 
 
-def unique_in_parquet(source: SourceFile, names: Iterable[str]) -> list[str]:
+def unique_in_parquet(source: SourceFile, names: Iterable[str], work: Path) -> list[str]:
     """The columns named like a key that are unique and never null in a Parquet file."""
     found = []
-    with connect(Path(":memory:"), source.path.parent) as connection:
+    with connect(work / "keys.duckdb", work) as connection:
         for name in filter(is_like_a_key, names):
             column = quote(name)
             asked = f"count(*) = count({column}) AND count(*) = count(DISTINCT {column})"

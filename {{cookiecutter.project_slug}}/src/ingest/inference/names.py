@@ -15,12 +15,22 @@ from pydantic import BaseModel
 
 from ingest.schema import RESERVED
 
+# What a contract imports, where it needs it.
+MODULES = {
+    "datetime": ("date", "time", "timedelta"),
+    "decimal": ("Decimal",),
+    "typing": ("Annotated", "Any", "Literal"),
+    "uuid": ("UUID",),
+    "pydantic": ("AwareDatetime", "BaseModel", "ConfigDict", "Field", "NaiveDatetime"),
+    "ingest.contract": ("Contract",),
+    "ingest.na": ("NA_IS_NULL",),
+}
 # What a contract's own code says; a field of such a name would hide it in its class.
-USED = frozenset(
-    "str int float bool bytes list dict tuple set Any Literal Annotated Decimal date datetime time "
-    "timedelta UUID BaseModel ConfigDict Field AwareDatetime NaiveDatetime NA_IS_NULL Contract "
-    "Record KEY TABLE CONTRACT model_config root l O I".split()
-)
+_BUILTINS = {"str", "int", "float", "bool", "bytes", "list", "dict", "tuple", "set"}
+_IMPORTED = {name for names in MODULES.values() for name in names}
+# `root` is Pydantic's own, and a linter takes l, O and I for misread digits.
+_OTHERS = {"Record", "KEY", "TABLE", "CONTRACT", "model_config", "root", "l", "O", "I"}
+USED = frozenset(_BUILTINS | _IMPORTED | _OTHERS | {"datetime"})
 _PYDANTIC = frozenset(dir(BaseModel))
 _MOST_FIELD = 40
 _MOST_CLASS = 20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
@@ -35,6 +37,7 @@ _SCALARS = {
     "interval": "timedelta",
     "blob": "bytes",
 }
+_NESTED = ("decimal", "list", "array", "struct", "map")
 _WIDE = ("ubigint", "hugeint", "uhugeint")
 
 
@@ -68,15 +71,15 @@ def _shape(kind: DuckDBPyType) -> Shape:
         return Plain(_SCALARS[kind.id])
     if kind.id in _WIDE:
         return BIG
+    # A list says its child, a map its key and value, a decimal its precision and scale.
+    inner: dict[str, Any] = dict(kind.children) if kind.id in _NESTED else {}
     if kind.id == "decimal":
-        return Plain(f"Decimal{dict(kind.children)['scale']}")
+        return Plain(f"Decimal{inner['scale']}")
     if kind.id in ("list", "array"):
-        return Many(_maybe(dict(kind.children)["child"]))
-    if kind.id == "struct" and kind.children:
-        parts = [(name, _shape(inner)) for name, inner in kind.children]
-        return Parts(tuple(Part(name, shape, True) for name, shape in parts))
+        return Many(_maybe(inner["child"]))
+    if kind.id == "struct" and inner:
+        return Parts(tuple(Part(name, _shape(one), True) for name, one in inner.items()))
     if kind.id == "map":
-        inner = dict(kind.children)
         return Mapped(_maybe(inner["value"])) if _shape(inner["key"]) == Plain("str") else ANY
     return ANY
 

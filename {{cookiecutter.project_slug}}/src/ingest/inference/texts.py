@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -18,19 +19,19 @@ MOST_DIGITS = 38
 _DOUBLE_DIGITS = 15
 _MONEY_PLACES = 6
 _MOST_PLACES = 18
-# A choice has few values, each of them seen often.
+# A choice has few values, and each of them comes again and again.
 _MOST_CHOICES = 8
 _LEAST_SEEN = 100
-_EACH_SEEN = 20
+_ON_AVERAGE = 20
+_EACH_SEEN = 5
 
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)?(?:\.([0-9]+))?(?:[eE]([+-]?)[0-9]{1,4})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_CLOCK = r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?"
 _MOMENT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?"
     r"(Z|[+-][0-9]{2}:[0-9]{2})?"
 )
-_TIME = re.compile(_CLOCK)
+_TIME = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?")
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WORD = re.compile(r"[^\W_][\w.&/+-]*(?: [\w.&/+-]+){0,3}")
 _CODE = re.compile("[A-Z]{2}|[A-Z]{3}")
@@ -143,14 +144,14 @@ class Texts:
         self._may_be = dict(_IN_JSON)
         if cells:
             self._may_be |= {"number": self._numbers.add, "bool": _is_bool}
-        self._choices: set[str] | None = set()
+        self._choices: Counter[str] | None = Counter()
 
     def add(self, values: list[str]) -> None:
         """Look at some more."""
         self.count += len(values)
         distinct = set(values)
         if self._choices is not None:
-            self._choices |= distinct
+            self._choices.update(values if len(distinct) <= _MOST_CHOICES else distinct)
             if len(self._choices) > _MOST_CHOICES:
                 self._choices = None
         if self._cells and "NA" in distinct:
@@ -170,23 +171,23 @@ class Texts:
         self._numbers.merge(other._numbers)
         self._may_be = {k: fits for k, fits in self._may_be.items() if k in other._may_be}
         if self._choices is not None and other._choices is not None:
-            self._choices |= other._choices
+            self._choices.update(other._choices)
         else:
             self._choices = None
 
     def hint(self) -> str | None:
         """The type of all of them but NA; None for text."""
-        if self._choices == {"NA"} or not self.count:
+        if not self.count or (self._choices and set(self._choices) == {"NA"}):
             return None
         kinds = [self._numbers.hint() if kind == "number" else kind for kind in self._may_be]
         return next((kind for kind in kinds if kind), None)
 
     def choice(self) -> tuple[str, ...]:
         """The few values that they all are; empty where they are not a choice."""
-        found = self._choices or set()
-        if len(found) < 2 or len(found) > _MOST_CHOICES:
+        found = self._choices or Counter()
+        if len(found) < 2 or len(found) > _MOST_CHOICES or min(found.values()) < _EACH_SEEN:
             return ()
-        if self.count < max(_LEAST_SEEN, _EACH_SEEN * len(found)):
+        if self.count < max(_LEAST_SEEN, _ON_AVERAGE * len(found)):
             return ()
         if any(len(text) > 30 or not _WORD.fullmatch(text) for text in found):
             return ()

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import connect, count, literal, number, quote
+from ingest.duck import columns, connect, count, literal, number, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
@@ -27,6 +27,7 @@ _LOCKED = re.compile(
     r"Could not set lock on file|being used by another process|Unique file handle conflict"
 )
 _HOLDER = re.compile(r"held in (.+?\(PID \d+\))")
+_JOINED_AT_ONCE = 3_000_000  # rows
 _TARGET = "_target"
 _LEDGER = f"{_TARGET}.main.{LOADS}"
 
@@ -118,12 +119,17 @@ def _merge(
     keys = {name.lower() for name in contract.key}
     names = [name for name in types(connection, rows) if name.lower() not in keys]
     changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in names)
-    written = number(
-        connection,
-        f"MERGE INTO {table} AS t USING {rows} AS i ON {same_key(contract)} "
-        f"WHEN MATCHED AND ({differs(names)}) AND {overwritable} THEN UPDATE SET {changes} "
-        "WHEN NOT MATCHED THEN INSERT BY NAME",
-    )
+    # Rows that outgrow the memory would be joined from disk, many times slower than in parts.
+    parts, written = 1 + min(of, before) // _JOINED_AT_ONCE, 0
+    for part in range(parts):
+        here = f"hash({columns(contract.key)}) % {parts} = {part}" if parts > 1 else "true"
+        written += number(
+            connection,
+            f"MERGE INTO {table} AS t USING (FROM {rows} WHERE {here}) AS i "
+            f"ON {same_key(contract)} "
+            f"WHEN MATCHED AND ({differs(names)}) AND {overwritable} THEN UPDATE SET {changes} "
+            "WHEN NOT MATCHED THEN INSERT BY NAME",
+        )
     inserted = count(connection, table) - before
     return Loaded(inserted, written - inserted, of - written)
 

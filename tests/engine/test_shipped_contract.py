@@ -1,0 +1,37 @@
+"""The contract and the transform that are shipped: for the sample, and known as nobody's edit."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+from blueprint import inferring
+from data_pipeline.config import LIMITS
+from data_pipeline.contract import CONTRACT
+from data_pipeline.transform import transform
+from ingest.gate import judge
+from ingest.inference import fingerprint
+from ingest.sources import fetch
+from ingest.staging import stage
+from ingest.steps import Step
+
+
+def test_what_is_shipped_is_known_as_shipped() -> None:
+    """After an edit of one of them, its new fingerprint belongs in blueprint/inferring.py."""
+    assert fingerprint(inferring.CONTRACT.read_text("utf-8")) == inferring.SHIPPED_CONTRACT
+    assert fingerprint(inferring.TRANSFORM.read_text("utf-8")) == inferring.SHIPPED_TRANSFORM
+
+
+def test_the_sample_has_3000_orders_12_bad_records_and_3_corrections(tmp_path: Path) -> None:
+    step = Step(500, LIMITS, tmp_path / "quarantine", "run-1")
+    sample = inferring.ROOT / inferring.SAMPLE
+    judged = judge(fetch(str(sample), tmp_path), CONTRACT, step, tmp_path)
+    ready = stage(judged, CONTRACT, transform, tmp_path)
+    assert (judged.read, judged.rejected) == (3015, 12)
+    assert (ready.count, ready.duplicates) == (3000, 3)
+    with duckdb.connect(str(ready.staging), read_only=True) as connection:
+        wrong = "FROM rows WHERE customer.email != lower(customer.email)"
+        assert connection.execute(wrong).fetchall() == []
+        total = "SELECT items_total, order_total FROM rows WHERE order_id = 100001"
+        assert connection.execute(total).fetchall() == [(Decimal("239.09"), Decimal("290.54"))]

@@ -1,0 +1,114 @@
+"""contract.py is written from the source, and never over what a person has written."""
+
+from pathlib import Path
+
+import pytest
+
+from blueprint import inferring
+from blueprint.project import Problem
+from ingest.errors import SourceError
+from ingest.inference import fingerprint, inferred_from
+
+SHIPPED = "# As it was shipped.\nTABLE = 'orders'\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """A contract and a transform as they were shipped, in a folder of the test's."""
+    contract, transform = tmp_path / "contract.py", tmp_path / "transform.py"
+    for path in (contract, transform):
+        path.write_text(SHIPPED, "utf-8")
+    monkeypatch.setattr(inferring, "ROOT", tmp_path)
+    monkeypatch.setattr(inferring, "CONTRACT", contract)
+    monkeypatch.setattr(inferring, "TRANSFORM", transform)
+    monkeypatch.setattr(inferring, "SHIPPED_CONTRACT", fingerprint(SHIPPED))
+    monkeypatch.setattr(inferring, "SHIPPED_TRANSFORM", fingerprint(SHIPPED))
+    return contract, transform
+
+
+def source(folder: Path, text: str, name: str = "things.ndjson") -> str:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return str(path)
+
+
+def deployment(url: str) -> dict[str, dict[str, str]]:
+    return {"parameters": {"source_url": url}}
+
+
+def test_phase_1_infers_where_the_contract_is_still_the_samples(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    contract, transform = files
+    url = source(tmp_path, '{"id": 1}\n')
+    assert inferring.follow_source(deployment(url))
+    assert inferred_from(contract.read_text("utf-8")) == url
+    assert transform.read_text("utf-8") == inferring.PASS_THROUGH
+    assert not inferring.follow_source(deployment(url))  # and once only
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_phase_1_leaves_the_samples_contract_to_the_sample(files: tuple[Path, Path]) -> None:
+    assert not inferring.follow_source(deployment(inferring.SAMPLE))
+    assert not inferring.follow_source(deployment(str(inferring.resolve(inferring.SAMPLE))))
+    assert files[0].read_text("utf-8") == SHIPPED
+
+
+def test_phase_1_follows_the_source_until_somebody_edits_the_contract(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    contract, _ = files
+    inferring.follow_source(deployment(source(tmp_path, '{"id": 1}\n')))
+    other = deployment(source(tmp_path, '{"id": 1, "name": "x"}\n', "other.ndjson"))
+    assert inferring.follow_source(other)
+    assert "name: str" in contract.read_text("utf-8")
+    edited = contract.read_text("utf-8").replace("name: str", "name: str | None = None")
+    contract.write_text(edited, "utf-8")
+    assert not inferring.follow_source(deployment(source(tmp_path, '{"a": 1}\n')))
+    assert contract.read_text("utf-8") == edited
+
+
+def test_an_edited_contract_is_replaced_only_when_told(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract, _ = files
+    contract.write_text("TABLE = 'mine'\n", "utf-8")
+    url = source(tmp_path, '{"id": 1}\n')
+    with pytest.raises(Problem, match="has been edited.*\n.*--force"):
+        inferring.infer_contract(url)
+    assert contract.read_text("utf-8") == "TABLE = 'mine'\n"
+    inferring.infer_contract(url, force=True)
+    assert inferred_from(contract.read_text("utf-8")) == url
+    assert "git has what was committed" in capsys.readouterr().out
+
+
+def test_an_edited_transform_is_kept_and_told(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, transform = files
+    transform.write_text("# mine\nx = 1\n", "utf-8")
+    inferring.infer_contract(source(tmp_path, '{"id": 1}\n'))
+    assert transform.read_text("utf-8") == "# mine\nx = 1\n"
+    assert "does it fit the new contract?" in capsys.readouterr().out
+
+
+def test_a_source_that_cannot_be_read_leaves_all_as_it_was(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for url in (str(tmp_path / "none.csv"), source(tmp_path, "")):
+        with pytest.raises(SourceError):
+            inferring.infer_contract(url)
+    assert [path.read_text("utf-8") for path in files] == [SHIPPED, SHIPPED]
+
+
+def test_what_a_person_should_know_is_told(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inferring.infer_contract(source(tmp_path, '{"name": "x"}\n{broken\n'))
+    told = capsys.readouterr().out
+    assert "1 records, every one of which it accepts" in told
+    assert "no key" in told and "1 records were passed over" in told and "record 2" in told
+
+
+def test_no_password_of_a_sources_address_is_written() -> None:
+    assert "secret" not in inferring._called("https://ann:secret@example.com/x.csv")
