@@ -106,7 +106,7 @@ def test_the_table_fits_the_terminal_and_obeys_no_value(
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "[red]" in out
-    assert "and the columns day, share" in out
+    assert "and the columns share (--json shows all)" in out
     table = [line for line in out.splitlines() if line[:1] in "┏┡└┃│"]
     assert max(map(len, table)) <= 50
 
