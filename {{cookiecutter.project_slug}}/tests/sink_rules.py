@@ -183,9 +183,7 @@ def test_the_last_load_is_told_with_the_greatest_watermark(target: Target) -> No
 
 def test_a_backfill_of_a_later_range_leaves_the_watermark(target: Target) -> None:
     target.bring(TWO, load=replace(FULL, watermark="2024-03-01T00:00:00+00:00"))
-    later = replace(
-        FULL, run_id="run-2", mode=Mode.BACKFILL, watermark="2024-09-01T00:00:00+00:00"
-    )
+    later = replace(FULL, run_id="run-2", mode=Mode.BACKFILL, watermark="2024-09-01T00:00:00+00:00")
     target.bring(THREE, load=later)
     last = target.sink.last_load("things")
     assert last is not None and last.watermark == "2024-03-01T00:00:00+00:00"
