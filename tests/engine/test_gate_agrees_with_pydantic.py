@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from ingest.contract import Contract
 from ingest.formats import Compression, Format
 from ingest.gate import judge, lanes, parquet_lane
-from ingest.gate.compiling import Unknown
+from ingest.gate.nodes import Unknown
 from ingest.na import NA_IS_NULL
 from ingest.steps import Limits, SourceFile, Step
 from pydantic import (
