@@ -374,6 +374,9 @@ def test_csv_is_judged_as_pydantic_would(data: st.DataObject) -> None:
     assert_same(text, Format.CSV, record)
 
 
+_STRUCT = st.fixed_dictionaries(
+    {"a": st.one_of(st.integers(-9, 9), st.none()), "b": st.sampled_from([None, "x", ""])}
+)
 COLUMNS = {
     "TINYINT": st.integers(-128, 127),
     "BIGINT": st.one_of(st.integers(-2000, 2000), st.sampled_from([2**63 - 1, -(2**63)])),
@@ -390,14 +393,22 @@ COLUMNS = {
     "TIMESTAMPTZ": st.datetimes(timezones=st.just(UTC)),
     "TIMESTAMP_MS": st.datetimes().map(lambda moment: moment.replace(microsecond=0)),
     "UUID": st.uuids(),
-    "BIGINT[]": st.lists(st.integers(-9, 9), max_size=2),
+    "BIGINT[]": st.lists(st.one_of(st.integers(-9, 9), st.none()), max_size=2),
+    "STRUCT(a BIGINT, b VARCHAR)": _STRUCT,
+    "STRUCT(b VARCHAR, z DATE, a BIGINT)[]": st.lists(
+        st.one_of(_STRUCT.map(lambda one: one | {"z": None}), st.none()), max_size=2
+    ),
+    "STRUCT(a BIGINT, d DECIMAL(9,2))[]": st.lists(
+        st.fixed_dictionaries({"a": st.integers(-5, 300), "d": st.decimals(-1, 9, places=2)}),
+        max_size=2,
+    ),
 }
 
 
 @FUZZ
 @given(st.data())
 def test_parquet_is_judged_as_pydantic_would(data: st.DataObject) -> None:
-    record = data.draw(contracts([*SCALARS, *(hint | None for hint in SCALARS if hint is not Any)]))
+    record = data.draw(contracts(HINTS))
     names = [field.alias or "" for field in record.model_fields.values()]
     header = data.draw(st.lists(st.sampled_from([*names, "other"]), unique=True, min_size=1))
     kinds = [data.draw(st.sampled_from(sorted(COLUMNS))) for _ in header]

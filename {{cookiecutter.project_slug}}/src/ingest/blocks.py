@@ -40,40 +40,27 @@ class Block:
 
 def line_blocks(stream: BinaryIO, records: int) -> Iterator[Block]:
     """Blocks of an NDJSON file, with at most `records` lines each; positions are lines."""
-    first, pending = 1, b""
+    first = 1
     if stream.peek(3)[:3] == codecs.BOM_UTF8:  # type: ignore[attr-defined]
         stream.read(3)
-    while True:
-        chunk = stream.read(CHUNK)
-        cut = chunk.rfind(b"\n") + 1 if chunk else 0
-        if chunk and not cut:
-            pending += chunk
-            if len(pending) > MAX_RECORD:
-                start, pending = pending[:1000], _after_line(stream)
-                yield Block(first, b"", [_too_long(first, start)])
-                first += 1
-            continue
-        # At the end of the file what is pending is the last line.
-        whole, pending = pending + chunk[:cut], chunk[cut:]
-        for part in _parts(whole, records):
-            yield _without_too_long(first, part)
-            first += part.count(b"\n")
-        if not chunk:
-            return
-
-
-def _after_line(stream: BinaryIO) -> bytes:
-    """Read to the end of the line; returns what was read beyond it."""
     while chunk := stream.read(CHUNK):
-        _, newline, rest = chunk.partition(b"\n")
-        if newline:
-            return rest
-    return b""
-
-
-def _too_long(position: int, start: bytes) -> RawRecord:
-    fault = f"the line is longer than {MAX_RECORD // 2**20} MiB; its start is kept"
-    return RawRecord(position, None, start, fault)
+        start = b""
+        if not chunk.endswith(b"\n"):
+            rest = stream.readline(MAX_RECORD)
+            end = chunk.rfind(b"\n") + 1
+            if len(chunk) - end + len(rest) > MAX_RECORD:
+                chunk, start = chunk[:end], chunk[end : end + 1000]
+                while rest and not rest.endswith(b"\n"):
+                    rest = stream.readline(MAX_RECORD)
+            else:
+                chunk += rest
+        for part in _parts(chunk, records):
+            yield Block(first, part)
+            first += part.count(b"\n")
+        if start:
+            fault = f"the line is longer than {MAX_RECORD // 2**20} MiB; its start is kept"
+            yield Block(first, b"", [RawRecord(first, None, start, fault)])
+            first += 1
 
 
 def _parts(whole: bytes, records: int) -> Iterator[bytes]:
@@ -84,14 +71,6 @@ def _parts(whole: bytes, records: int) -> Iterator[bytes]:
     lines = io.BytesIO(whole)
     while part := b"".join(itertools.islice(lines, records)):
         yield part
-
-
-def _without_too_long(first: int, part: bytes) -> Block:
-    # A line is longer than a chunk only if it began in the one before: it is the first then.
-    end = part.find(b"\n")
-    if (len(part) if end < 0 else end) <= MAX_RECORD:
-        return Block(first, part)
-    return Block(first, part[end:] if end >= 0 else b"", [_too_long(first, part[:1000])])
 
 
 def without_undecodable(block: Block) -> Block:

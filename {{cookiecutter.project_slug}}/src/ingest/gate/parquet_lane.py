@@ -33,9 +33,10 @@ class ParquetLane:
         self._connection = connection
         self._table = f"read_parquet({literal(str(source.path))}, file_row_number = true)"
         self._source = source
-        described = open_parquet(connection, source, "DESCRIBE").fetchall()
-        self.names = [str(name) for name, *_ in described]
-        types = {str(name): str(kind) for name, kind, *_ in described}
+        open_parquet(connection, source, "DESCRIBE").fetchall()
+        given = connection.sql(f"FROM read_parquet({literal(str(source.path))})")
+        self.names = [str(name) for name in given.columns]
+        types = dict(zip(self.names, given.types, strict=True))
         try:
             self._select = sql.from_parquet(compiled(record), columns, types, self._table)
         except Unknown as unknown:
