@@ -13,7 +13,7 @@ from ingest.errors import SourceError
 from ingest.formats import RawRecord
 from ingest.gate import sql
 from ingest.gate.compiling import Unknown, compiled
-from ingest.readers import open_parquet
+from ingest.readers import open_parquet, parquet_table
 from ingest.steps import SourceFile
 
 
@@ -30,37 +30,44 @@ class ParquetLane:
         """Look at the file's columns. Raises SourceError where it is no sound Parquet."""
         self.closed: str | None = None
         self._connection = connection
-        self._table = f"read_parquet({literal(str(source.path))}, file_row_number = true)"
+        self._table = parquet_table(source.path)
+        self._numbered = parquet_table(source.path, "file_row_number = true")
         self._source = source
         described = open_parquet(connection, source, "DESCRIBE").fetchall()
         self.names = [str(name) for name, *_ in described]
         types = {str(name): str(kind) for name, kind, *_ in described}
         try:
-            self._select = sql.from_parquet(compiled(record), columns, types, self._table)
+            if "file_row_number" in (name.lower() for name in self.names):
+                raise Unknown("a file that has a column file_row_number itself")
+            self._select = sql.from_parquet(compiled(record), columns, types, self._numbered)
         except Unknown as unknown:
             self.closed = str(unknown)
 
     def split(self, part: Path, at_once: int) -> Iterator[list[RawRecord]]:
         """Write what is surely accepted into `part`; yields the rest for Pydantic."""
-        rest = f"SELECT * FROM {self._table}"
+        rest = ""
         if not self.closed:
             try:
                 path = literal(str(part))
                 self._connection.execute(f"COPY ({self._select}) TO {path} (FORMAT parquet)")
-                rest += (
-                    f" WHERE file_row_number IN (SELECT _position FROM read_parquet({path}) "
+                rest = (
+                    f" WHERE file_row_number IN (SELECT _position FROM {parquet_table(part)} "
                     "WHERE _raw IS NOT NULL)"
                 )
             except duckdb.Error as error:
                 self.closed = f"DuckDB: {str(error).splitlines()[0]}"
                 part.unlink(missing_ok=True)
         try:
-            found = self._connection.execute(rest)
+            # All rows come in the file's order, so that they can be counted.
+            found = self._connection.execute(f"FROM {self._numbered if rest else self._table}{rest}")
+            before = 0
             while rows := found.fetchmany(at_once):
                 yield [
-                    RawRecord(values[-1] + 1, dict(zip(self.names, values[:-1], strict=True)))
-                    for values in rows
+                    # zip leaves the file_row_number out, which has no name here.
+                    RawRecord((row[-1] if rest else before + n) + 1, dict(zip(self.names, row)))  # noqa: B905
+                    for n, row in enumerate(rows)
                 ]
+                before += len(rows)
         except duckdb.Error as error:
             raise SourceError(
                 f"{self._source.url} is no sound Parquet file: {str(error).splitlines()[0]}"
