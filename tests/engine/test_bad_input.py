@@ -215,7 +215,7 @@ def test_a_line_of_2_gb_takes_no_more_memory_than_another(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("start", [b'{"id": 1}\n', b"[", b"id,name\n"])
+@pytest.mark.parametrize("start", [b'{"id": 1}\n', b"["])
 def test_a_zip_bomb_takes_no_memory_and_ends(tmp_path: Path, start: bytes) -> None:
     path = tmp_path / "x.gz"
     block = b" " * 2**24

@@ -194,15 +194,15 @@ class _Chain(io.RawIOBase):
     """What was read already, then the rest."""
 
     def __init__(self, data: bytes, stream: BinaryIO) -> None:
-        self._data = data
+        # Text is asked for in small pieces: cutting them off `data` would copy it each time.
+        self._data = io.BytesIO(data)
         self._stream = stream
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        part = self._data[: len(buffer)] or self._stream.read(len(buffer))
-        self._data = self._data[len(buffer) :]
+        part = self._data.read(len(buffer)) or self._stream.read(len(buffer))
         buffer[: len(part)] = part
         return len(part)
 
