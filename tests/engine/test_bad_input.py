@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -190,7 +189,13 @@ def shown(rows: list[Any], refused: list[dict[str, Any]]) -> str:
 @pytest.mark.parametrize(
     ("name", "start", "filling", "end", "expected"),
     [
-        ("x.ndjson", b'{"id": 1}\n{"id": 2, "name": "', b"x", b'"}\n{"id": 3}\n', "(3, None)] ['the"),
+        (
+            "x.ndjson",
+            b'{"id": 1}\n{"id": 2, "name": "',
+            b"x",
+            b'"}\n{"id": 3}\n',
+            "(3, None)] ['the",
+        ),
         ("x.json", b'[{"id": 1}, {"id": 2, "name": "', b"x", b'"}]', "not a whole JSON array"),
         ("x.csv", b"id,name\n1,a\n2,", b"x", b"\n3,c\n", "line of more than 16 MiB"),
         ("x.csv", b'id,name\n1,a\n2,"', b"x\n", b'"\n3,c\n', "not sound CSV"),

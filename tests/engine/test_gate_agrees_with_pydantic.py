@@ -285,7 +285,17 @@ def fitting(hint: Any) -> st.SearchStrategy[Any]:
 
 
 # Other ways to write an integer, and what is not quite one.
-SPELT = [r":\1.0", r":\1e0", r":\1E+1", r":\1.50", ":-0", ":-0.0", r":\1.", r":0\1", ":" + "9" * 5000]
+SPELT = [
+    r":\1.0",
+    r":\1e0",
+    r":\1E+1",
+    r":\1.50",
+    ":-0",
+    ":-0.0",
+    r":\1.",
+    r":0\1",
+    ":" + "9" * 5000,
+]
 
 
 def _escaped(key: str) -> str:
@@ -434,7 +444,7 @@ DAYS = ["2024-02-29", "0001-01-01", "9999-12-31", "infinity", "0044-03-15 (BC)",
 TIMES = [*DAYS, "2024-01-31 10:00:00", "2024-01-31 10:00:00.123456", "1677-09-22 00:00:00"]
 # Columns of each type, with values that are cast to it.
 COLUMNS = {
-    "int": {name: WHOLE for name in ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")}
+    "int": dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"), WHOLE)
     | {name: ["0", "1", "100"] for name in ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")}
     | {"BIGINT": [*WHOLE, "9007199254740993", "9223372036854775807"]},
     "float": {"FLOAT": FLOATS, "DOUBLE": FLOATS, "BIGINT": WHOLE},

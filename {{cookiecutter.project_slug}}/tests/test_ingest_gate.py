@@ -216,7 +216,9 @@ def test_the_name_of_the_work_folder_changes_no_value(
 
 
 def test_a_parquet_file_may_have_a_column_that_the_reader_makes_too(tmp_path: Path) -> None:
-    select = "SELECT n AS id, 'x' AS file_row_number FROM range(5) AS t(n) UNION ALL SELECT NULL, ''"
+    select = (
+        "SELECT n AS id, 'x' AS file_row_number FROM range(5) AS t(n) UNION ALL SELECT NULL, ''"
+    )
     source = parquet(tmp_path / "x.parquet", select)
     step = Step(2, ANY, tmp_path / "quarantine", "run-1")
     result = judge(source, Contract(Record, ("id",), "things"), step, tmp_path)

@@ -59,12 +59,16 @@ class ParquetLane:
                 part.unlink(missing_ok=True)
         try:
             # All rows come in the file's order, so that they can be counted.
-            found = self._connection.execute(f"FROM {self._numbered if rest else self._table}{rest}")
+            table = self._numbered if rest else self._table
+            found = self._connection.execute(f"FROM {table}{rest}")
             before = 0
             while rows := found.fetchmany(at_once):
                 yield [
-                    # zip leaves the file_row_number out, which has no name here.
-                    RawRecord((row[-1] if rest else before + n) + 1, dict(zip(self.names, row)))  # noqa: B905
+                    # The file_row_number has no name here, so zip leaves it out.
+                    RawRecord(
+                        (row[-1] if rest else before + n) + 1,
+                        dict(zip(self.names, row, strict=False)),
+                    )
                     for n, row in enumerate(rows)
                 ]
                 before += len(rows)

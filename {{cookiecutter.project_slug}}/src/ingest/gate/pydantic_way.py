@@ -15,7 +15,7 @@ from ingest.formats import RawRecord
 
 # What a column may be too small for. Most records hold none of it, and those that do are
 # tried in DuckDB itself.
-_MAY_NOT_FIT = rb'\d{%d}|\dE\+|"(?:NaN|-?Infinity)"'
+_MAY_NOT_FIT = r'\dE\+|"(?:NaN|-?Infinity)"'
 _DECIMAL = re.compile(r"DECIMAL\(38, (\d+)\)")
 
 
@@ -45,7 +45,9 @@ class PydanticWay:
         self._shape = json.dumps(columns)
         # A BIGINT holds any 18 digits, a DECIMAL as many as its places leave of 38.
         places = [int(found) for found in _DECIMAL.findall(self._shape)]
-        self._may_not_fit = re.compile(_MAY_NOT_FIT % max(1, min(19, 39 - max(places, default=0))))
+        most = max(1, min(19, 39 - max(places, default=0)))
+        digits = r"\d" * most
+        self._may_not_fit = re.compile(f"{digits}|{_MAY_NOT_FIT}".encode())
         self._connection = duckdb.connect()
 
     def judge(self, records: Iterable[RawRecord]) -> Verdicts:
