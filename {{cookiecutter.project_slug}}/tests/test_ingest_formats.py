@@ -153,12 +153,37 @@ def test_csv_leaves_empty_fields_out_and_refuses_crooked_rows(tmp_path: Path) ->
         (b"a,a\n1,2\n", "names a column twice: a"),
         (b"a,\n1,2\n", "without a name"),
         (b'a,b\n1,"2\n3,4\n', "not sound CSV"),
+        (b'a,"b\n1,2\n3,4\n', "not sound CSV in its header"),
+        (b"x" * (2 * 1024 * 1024), "header of more than 1 MiB"),
+        (b"a,b\n1," + b"x" * (3 * MAX_RECORD), "line of more than 16 MiB"),
         (b"a,b\n1,\xe9\n", "not UTF-8"),
     ],
 )
 def test_a_crooked_csv_is_an_error(tmp_path: Path, content: bytes, says: str) -> None:
     with pytest.raises(SourceError, match=says):
         records(tmp_path, content, Format.CSV)
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("between", [b"\n", b"\r\n", b"\r"])
+def test_rows_end_with_any_line_break_and_none_is_lost(
+    tmp_path: Path, ending: bytes, between: bytes
+) -> None:
+    content = b"a,b" + ending + b"1,2" + between + b"3,4" + between
+    found = records(tmp_path, content, Format.CSV)
+    assert [raw.value for raw in found] == [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]
+
+
+def test_an_unclosed_quote_before_many_lines_is_found_at_once(tmp_path: Path) -> None:
+    content = b'a,b\n1,"2\n' + b"3,4\n" * 1_000_000
+    with pytest.raises(SourceError, match="not sound CSV after row 0"):
+        records(tmp_path, content, Format.CSV)
+
+
+@pytest.mark.parametrize("delimiter", ["||", '"', "\n"])
+def test_what_cannot_be_a_delimiter_is_named(tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(SourceError, match="cannot stand between the fields"):
+        found_in(tmp_path, b"a,b\n1,2\n", Reading(delimiter=delimiter))
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,11 @@ import json
 import math
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import duckdb
 import pytest
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ingest.contract import Contract
 from ingest.errors import ContractError, SourceError, TooManyRejected
@@ -157,3 +157,119 @@ def test_a_validator_that_crashes_is_the_contracts_fault(tmp_path: Path) -> None
 
     with pytest.raises(ContractError, match="record 1 with KeyError"):
         judged(tmp_path, ['{"id": 1}'], record=Broken)
+
+
+class Text(BaseModel):
+    a: str
+
+
+@pytest.mark.parametrize(
+    ("lines", "fmt"),
+    [
+        (["a", "1", "2", "\ufeff3"], Format.CSV),
+        (['{"a": "1"}', '{"a": "2"}', '{"a": "\ufeff3"}'], Format.NDJSON),
+    ],
+)
+def test_a_byte_order_mark_within_a_file_is_a_character(
+    tmp_path: Path, lines: list[str], fmt: Format
+) -> None:
+    result = judged(tmp_path, lines, record=Text, fmt=fmt)
+    assert [row["a"] for row in staged(result)] == ["1", "2", "\ufeff3"]
+
+
+def test_a_line_that_begins_with_a_byte_order_mark_is_refused_in_every_block(
+    tmp_path: Path,
+) -> None:
+    line = '{"a": "1"}'
+    result = judged(tmp_path, [line, line, "\ufeff" + line], record=Text)
+    assert (result.accepted, result.rejected) == (2, 1)
+
+
+def parquet(path: Path, select: str) -> SourceFile:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.parent / "made"
+    duckdb.sql(select).write_parquet(str(made))
+    made.rename(path)
+    return SourceFile(path, Format.PARQUET, "the source", path.stat().st_size)
+
+
+@pytest.mark.parametrize("name", ["id=5/x.parquet", "o*.parquet", "[1]/x.parquet"])
+def test_a_name_adds_no_column_and_no_file_to_a_parquet_source(tmp_path: Path, name: str) -> None:
+    parquet(tmp_path / "other.parquet", "SELECT 7 AS id")
+    source = parquet(tmp_path / name, "SELECT 1 AS id")
+    step = Step(10, ANY, tmp_path / "quarantine", "run-1")
+    result = judge(source, Contract(Record, ("id",), "things"), step, tmp_path)
+    assert [row["id"] for row in staged(result)] == [1]
+
+
+@pytest.mark.parametrize("name", ["id=5", "[1]", "a*"])
+@pytest.mark.parametrize(
+    ("lines", "fmt"),
+    [(['{"id": 1}', '{"id": "2"}'], Format.NDJSON), (["id", "1", " 2"], Format.CSV)],
+)
+def test_the_name_of_the_work_folder_changes_no_value(
+    tmp_path: Path, name: str, lines: list[str], fmt: Format
+) -> None:
+    (tmp_path / name).mkdir()
+    result = judged(tmp_path / name, lines, fmt=fmt)
+    assert [row["id"] for row in staged(result)] == [1, 2]
+
+
+def test_a_parquet_file_may_have_a_column_that_the_reader_makes_too(tmp_path: Path) -> None:
+    select = (
+        "SELECT n AS id, 'x' AS file_row_number FROM range(5) AS t(n) UNION ALL SELECT NULL, ''"
+    )
+    source = parquet(tmp_path / "x.parquet", select)
+    step = Step(2, ANY, tmp_path / "quarantine", "run-1")
+    result = judge(source, Contract(Record, ("id",), "things"), step, tmp_path)
+    assert [row["id"] for row in staged(result)] == [0, 1, 2, 3, 4]
+    assert [entry["position"] for entry in refused(tmp_path)] == [6]
+
+
+def test_a_decimal_of_many_places_is_refused_where_it_does_not_fit(tmp_path: Path) -> None:
+    class Fine(BaseModel):
+        a: Annotated[Decimal, Field(decimal_places=30)]
+
+    result = judged(tmp_path, ['{"a": "12345678.5"}', '{"a": "123456789.5"}'], record=Fine)
+    assert [row["a"] for row in staged(result)] == [Decimal("12345678.5")]
+    assert "does not fit its column" in refused(tmp_path)[0]["reason"]
+
+
+@pytest.mark.parametrize("pattern", [r"^[\][a]]$", "^[][a]]$"])
+def test_a_bracket_in_a_class_means_what_pydantic_says(tmp_path: Path, pattern: str) -> None:
+    class Marked(BaseModel):
+        a: Annotated[str, Field(pattern=pattern)]
+
+    lines = [json.dumps({"a": text}) for text in ("a", "]", "a]", "[]")]
+    result = judged(tmp_path, lines, record=Marked)
+    assert [row["a"] for row in staged(result)] == ["a", "]"]
+
+
+def test_a_model_that_judges_or_writes_in_its_own_way_is_asked(tmp_path: Path) -> None:
+    class Loud(BaseModel):
+        a: str
+
+        def model_dump(self, **_: Any) -> dict[str, Any]:
+            return {"a": self.a.upper()}
+
+    result = judged(tmp_path, ['{"a": "x"}'], record=Loud)
+    assert [row["a"] for row in staged(result)] == ["X"]
+
+
+def test_a_model_that_is_used_twice_still_goes_through_the_gate(tmp_path: Path) -> None:
+    class Order(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        first: Inner
+        second: Inner | None = None
+
+    lines = ['{"first": {"size": 1}, "second": {"size": 2}}', '{"first": {"size": 3}}']
+    result = judged(tmp_path, lines, record=Order)
+    assert result.way == "the gate"
+    assert staged(result)[0] == {"_position": 0, "first": {"size": 1}, "second": {"size": 2}}
+
+
+def test_an_integer_of_any_length_spoils_no_more_than_its_record(tmp_path: Path) -> None:
+    lines = ['[{"id": 1}, {"id": ' + "9" * 5000 + '}, {"id": 3}]']
+    result = judged(tmp_path, lines, fmt=Format.JSON)
+    assert [row["id"] for row in staged(result)] == [1, 3]
+    assert "4300 digits" in refused(tmp_path)[0]["reason"]

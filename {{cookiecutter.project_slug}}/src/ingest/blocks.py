@@ -109,7 +109,8 @@ class _Scanner:
         self._stream = stream
         self._source = source
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-        self._scan = json.JSONDecoder().raw_decode
+        # Only the end of a value counts here: int() would refuse one of 4300 digits.
+        self._scan = json.JSONDecoder(parse_int=float).raw_decode
         self._text = ""
         self._at = 0
         self._count = 0

@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -19,6 +20,8 @@ from ingest.steps import SourceFile
 # Rows as RFC 4180 has them: a quote only around a field, or doubled within one. For those
 # DuckDB and Python's csv read the same, and a row ends where the quotes so far are even.
 _PLAIN = '(?:[^"\\r\\n{d}]*|"(?:[^"]|"")*")'
+_MOST_HEADER = 1024 * 1024  # bytes
+_BREAK = re.compile(rb"\r\n?|\n")
 _SOUND = r"{field}(?:(?:{d}|\r?\n){field})*"
 
 
@@ -33,10 +36,14 @@ def csv_rows(lines: Iterable[str], source: SourceFile, header: list[str]) -> Ite
                 position += 1
                 yield row(position, cells, header)
     except csv.Error as error:
-        raise SourceError(
-            f"{source.url} is not sound CSV after row {position}: {error}. An unclosed quote "
-            "swallows all that follows it: mend that row."
-        ) from error
+        raise _unsound(f"after row {position}: {error}", source) from error
+
+
+def _unsound(where: str, source: SourceFile) -> SourceError:
+    return SourceError(
+        f"{source.url} is not sound CSV {where}. An unclosed quote swallows all that follows it: "
+        "mend that row."
+    )
 
 
 def row(position: int, cells: list[str], header: list[str]) -> RawRecord:
@@ -64,10 +71,13 @@ class CsvBlocks:
         self._connection = duckdb.connect()
         data = stream.read(CHUNK).removeprefix(codecs.BOM_UTF8)
         end = _row_end(data)
+        if end > _MOST_HEADER:
+            raise SourceError(
+                f"{source.url} has a header of more than {_MOST_HEADER // 2**20} MiB, which begins "
+                f"with {data[:40]!r}: it is no CSV, or lacks its line breaks."
+            )
         self._rest = data[end:]
-        lines = io.StringIO(decoded(data[:end], source), newline="")
-        cells = next(csv.reader(lines, delimiter=source.delimiter), [])
-        self.header = csv_header(cells, source.url)
+        self.header = csv_header(_cells(data[:end], source), source.url)
 
     def __iter__(self) -> Iterator[Block]:
         """Blocks of at most `records` lines, or of parsed rows from where quotes are unsound.
@@ -98,9 +108,11 @@ class CsvBlocks:
     def _parts(self, whole: bytes) -> Iterator[bytes]:
         lines = io.BytesIO(whole)
         while part := b"".join(itertools.islice(lines, self._records)):
-            while part.count(b'"') % 2 and (line := lines.readline()):
-                part += line
-            yield part
+            more, quotes = [part], part.count(b'"')
+            while quotes % 2 and (line := lines.readline()):
+                more.append(line)
+                quotes += line.count(b'"')
+            yield b"".join(more)
 
     def _is_sound(self, data: bytes) -> bool:
         if b'"' not in data:
@@ -119,12 +131,33 @@ class CsvBlocks:
         rest = io.BufferedReader(_Chain(data, self._stream), CHUNK)
         with io.TextIOWrapper(rest, encoding="utf-8", newline="") as text:
             try:
-                rows = csv_rows(text, self._source, self.header)
+                rows = csv_rows(_bounded(text, self._source), self._source, self.header)
                 while part := list(itertools.islice(rows, self._records)):
                     numbered = [replace(raw, position=n) for n, raw in enumerate(part, 1)]
                     yield Block(None, b"", records=numbered)
             except UnicodeDecodeError as error:
                 raise _not_utf8(error, self._source) from error
+
+
+def _cells(data: bytes, source: SourceFile) -> list[str]:
+    """The cells of the header. Raises SourceError."""
+    csv.field_size_limit(MAX_RECORD)
+    lines = io.StringIO(decoded(data, source), newline="")
+    try:
+        return next(csv.reader(lines, strict=True, delimiter=source.delimiter), [])
+    except csv.Error as error:
+        raise _unsound(f"in its header: {error}", source) from error
+
+
+def _bounded(text: io.TextIOWrapper, source: SourceFile) -> Iterator[str]:
+    """The lines of `text`, none of which memory does not bear. Raises SourceError."""
+    while line := text.readline(MAX_RECORD + 1):
+        if len(line) > MAX_RECORD:
+            raise SourceError(
+                f"{source.url} has a line of more than {MAX_RECORD // 2**20} MiB, which begins "
+                f"with {line[:40]!r}: it is no CSV, or lacks its line breaks."
+            )
+        yield line
 
 
 def decoded(data: bytes, source: SourceFile) -> str:
@@ -161,29 +194,34 @@ class _Chain(io.RawIOBase):
     """What was read already, then the rest."""
 
     def __init__(self, data: bytes, stream: BinaryIO) -> None:
-        self._data = data
+        # Text is asked for in small pieces: cutting them off `data` would copy it each time.
+        self._data = io.BytesIO(data)
         self._stream = stream
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        part = self._data[: len(buffer)] or self._stream.read(len(buffer))
-        self._data = self._data[len(buffer) :]
+        part = self._data.read(len(buffer)) or self._stream.read(len(buffer))
         buffer[: len(part)] = part
         return len(part)
 
 
 def _escaped(delimiter: str) -> str:
-    return rf"\x{ord(delimiter):02x}"
+    return r"\x{" + f"{ord(delimiter):x}" + "}"
 
 
 def _row_end(data: bytes) -> int:
-    """Where the first row ends: behind a line break with no open quote before it."""
-    end = 0
-    while end := data.find(b"\n", end) + 1:
-        if data.count(b'"', 0, end) % 2 == 0:
-            return end
+    """Where the first row ends: behind a line break with no open quote before it.
+
+    A carriage return alone is one as well: what it ends must not be taken into the header.
+    """
+    start = quotes = 0
+    for found in _BREAK.finditer(data):
+        quotes += data.count(b'"', start, found.end())
+        start = found.end()
+        if quotes % 2 == 0:
+            return start
     return len(data)
 
 
@@ -202,7 +240,7 @@ def csv_header(cells: list[str], shown: str) -> list[str]:
     if not cells:
         raise SourceError(f"{shown} has no header row: its first line must name the columns.")
     if any(not cell.strip() for cell in cells):
-        raise SourceError(f"The header of {shown} has a column without a name: {cells}.")
+        raise SourceError(f"The header of {shown} has a column without a name: {cells!s:.300}.")
     twice = sorted({cell for cell in cells if cells.count(cell) > 1})
     if twice:
         raise SourceError(f"The header of {shown} names a column twice: {', '.join(twice)}.")

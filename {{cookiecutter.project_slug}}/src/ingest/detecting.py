@@ -49,6 +49,12 @@ def recognised(
     """
     size = path.stat().st_size
     reading = reading or Reading()
+    if reading.delimiter and (len(reading.delimiter) > 1 or reading.delimiter in '"\r\n'):
+        raise SourceError(
+            f"{reading.delimiter!r} cannot stand between the fields of a CSV: one character can, "
+            "and no quote or line break. Correct Reading(delimiter=…) in "
+            "src/data_pipeline/extract.py."
+        )
     with path.open("rb") as file:
         start = file.read(4)
     packed = _PACKED.get(start) or _PACKED.get(start[:2])

@@ -9,9 +9,11 @@ what DuckDB makes of them in Python: int, float, Decimal, str, bytes, date, date
 
 from __future__ import annotations
 
+import glob
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import duckdb
@@ -105,12 +107,21 @@ def _read_parquet(source: SourceFile) -> Iterator[RawRecord]:
                 yield RawRecord(position, dict(zip(names, values, strict=True)))
 
 
+def parquet_table(path: Path, *options: str) -> str:
+    """What stands behind FROM for one Parquet file: this very one, and only what is in it.
+
+    A `*` in its name is no pattern, and a folder `id=5` above it gives no column `id`.
+    """
+    more = "".join(f", {option}" for option in options)
+    return f"read_parquet({literal(glob.escape(str(path)))}, hive_partitioning = false{more})"
+
+
 def open_parquet(
     connection: duckdb.DuckDBPyConnection, source: SourceFile, what: str = ""
 ) -> duckdb.DuckDBPyConnection:
     """All rows of a Parquet file, or what DESCRIBE says of it. Raises SourceError."""
     try:
-        return connection.execute(f"{what} FROM read_parquet({literal(str(source.path))})")
+        return connection.execute(f"{what} FROM {parquet_table(source.path)}")
     except duckdb.Error as error:
         raise SourceError(
             f"{source.url} is no sound Parquet file: {str(error).splitlines()[0]}. Get it again; "

@@ -30,16 +30,46 @@ from ingest.gate.nodes import (
 from ingest.na import NA_IS_NULL
 from ingest.schema import columns_of
 
+# How records are judged and written; a model that overrides one does so its own way.
+_WAYS = ("model_validate", "model_dump")
 _MOST_FIELDS = 400
 
 
 def compiled(record: type[BaseModel]) -> Fields:
     """The record model as a tree of nodes. Raises Unknown, and ContractError as columns_of."""
     columns_of(record)
-    node = _node(record.__pydantic_core_schema__, "the record")
+    for name in _WAYS:
+        own, usual = getattr(record, name), getattr(BaseModel, name)
+        if getattr(own, "__func__", own) is not getattr(usual, "__func__", usual):
+            raise Unknown(f"the record: a {name} of its own")
+    node = _node(_unfolded(record.__pydantic_core_schema__, {}, ()), "the record")
     if not isinstance(node, Fields):
         raise Unknown("the record is no plain model")
     return node
+
+
+def _unfolded(schema: Any, known: Mapping[str, Any], within: tuple[str, ...]) -> Any:
+    """The schema with what is defined once and used several times put in each place.
+
+    What holds itself is left as it is, and nobody knows it then.
+    """
+    if isinstance(schema, list):
+        return [_unfolded(item, known, within) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema.get("type")
+    if kind == "definitions" and isinstance(found := schema.get("definitions"), list):
+        return _unfolded(schema["schema"], {item["ref"]: item for item in found}, within)
+    if kind == "definition-ref" and schema.keys() <= {"type", "schema_ref", "metadata", "ref"}:
+        name = schema["schema_ref"]
+        if name in within or name not in known:
+            return schema
+        return _unfolded(known[name], known, (*within, name))
+    # A default is a value of the user's, and no schema.
+    return {
+        key: value if key in ("default", "metadata") else _unfolded(value, known, within)
+        for key, value in schema.items()
+    }
 
 
 def _node(schema: Mapping[str, Any], where: str) -> Node:
@@ -61,7 +91,7 @@ def _model(schema: Mapping[str, Any], where: str) -> Fields:
     inner = schema["schema"]
     if inner["type"] != "model-fields":
         raise Unknown(f"{where}: {named(inner)}")
-    only(inner, where, "fields", "model_name", "computed_fields", "extras_mode")
+    only(inner, where, "fields", "computed_fields")
     if inner.get("computed_fields"):
         raise Unknown(f"{where}: computed fields")
     fields = tuple(_field(name, field, where) for name, field in inner["fields"].items())

@@ -7,6 +7,7 @@ lane decides how fast a verdict is, never which.
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import threading
@@ -188,8 +189,9 @@ def _staged(parts: Path, columns: dict[str, str], work: Path) -> Path:
     path = work / "staging.duckdb"
     typed = "".join(f", {quote(name)}::{kind} AS {quote(name)}" for name, kind in columns.items())
     if any(parts.iterdir()):
-        files = f"read_parquet({literal(str(parts / '*.parquet'))}) WHERE _raw IS NULL"
-        body = f"SELECT _position{typed} FROM {files}"
+        files = literal(str(Path(glob.escape(str(parts))) / "*.parquet"))
+        table = f"read_parquet({files}, hive_partitioning = false)"
+        body = f"SELECT _position{typed} FROM {table} WHERE _raw IS NULL"
     else:
         empty = "".join(f", NULL::{kind} AS {quote(name)}" for name, kind in columns.items())
         body = f"SELECT 0::BIGINT AS _position{empty} WHERE false"

@@ -9,7 +9,16 @@ from typing import Any
 # A cell of any text; an empty one is left out.
 ANY_CELL = "(?s:.)+"
 # What does not change a verdict, whatever it says.
-HARMLESS = {"type", "metadata", "ref", "microseconds_precision", "sub_type", "cls"}
+HARMLESS = {
+    "type",
+    "metadata",
+    "ref",
+    "microseconds_precision",
+    "sub_type",
+    "cls",
+    "generic_origin",
+    "model_name",
+}
 
 
 class Unknown(Exception):
@@ -81,7 +90,7 @@ def named(schema: Mapping[str, Any]) -> str:
     kind = schema["type"]
     if kind.startswith("function"):
         return "a validator of its own"
-    return {"definitions": "a model that holds itself"}.get(kind, f"the type {kind}")
+    return {"definition-ref": "a model that holds itself"}.get(kind, f"the type {kind}")
 
 
 def only(schema: Mapping[str, Any], where: str, *known: str) -> None:

@@ -14,7 +14,7 @@ from ingest.formats import RawRecord
 from ingest.gate import sql
 from ingest.gate.compiling import compiled
 from ingest.gate.nodes import Unknown
-from ingest.readers import open_parquet
+from ingest.readers import open_parquet, parquet_table
 from ingest.steps import SourceFile
 
 
@@ -31,38 +31,49 @@ class ParquetLane:
         """Look at the file's columns. Raises SourceError where it is no sound Parquet."""
         self.closed: str | None = None
         self._connection = connection
-        self._table = f"read_parquet({literal(str(source.path))}, file_row_number = true)"
+        self._table = parquet_table(source.path)
+        self._numbered = parquet_table(source.path, "file_row_number = true")
         self._source = source
         open_parquet(connection, source, "DESCRIBE").fetchall()
-        given = connection.sql(f"FROM read_parquet({literal(str(source.path))})")
+        given = connection.sql(f"FROM {self._table}")
         self.names = [str(name) for name in given.columns]
         types = dict(zip(self.names, given.types, strict=True))
         try:
-            self._select = sql.from_parquet(compiled(record), columns, types, self._table)
+            if "file_row_number" in (name.lower() for name in self.names):
+                raise Unknown("a file that has a column file_row_number itself")
+            self._select = sql.from_parquet(compiled(record), columns, types, self._numbered)
         except Unknown as unknown:
             self.closed = str(unknown)
 
     def split(self, part: Path, at_once: int) -> Iterator[list[RawRecord]]:
         """Write what is surely accepted into `part`; yields the rest for Pydantic."""
-        rest = f"SELECT * FROM {self._table}"
+        rest = ""
         if not self.closed:
             try:
                 path = literal(str(part))
                 self._connection.execute(f"COPY ({self._select}) TO {path} (FORMAT parquet)")
-                rest += (
-                    f" WHERE file_row_number IN (SELECT _position FROM read_parquet({path}) "
+                rest = (
+                    f" WHERE file_row_number IN (SELECT _position FROM {parquet_table(part)} "
                     "WHERE _raw IS NOT NULL)"
                 )
             except duckdb.Error as error:
                 self.closed = f"DuckDB: {str(error).splitlines()[0]}"
                 part.unlink(missing_ok=True)
         try:
-            found = self._connection.execute(rest)
+            # All rows come in the file's order, so that they can be counted.
+            table = self._numbered if rest else self._table
+            found = self._connection.execute(f"FROM {table}{rest}")
+            before = 0
             while rows := found.fetchmany(at_once):
                 yield [
-                    RawRecord(values[-1] + 1, dict(zip(self.names, values[:-1], strict=True)))
-                    for values in rows
+                    # The file_row_number has no name here, so zip leaves it out.
+                    RawRecord(
+                        (row[-1] if rest else before + n) + 1,
+                        dict(zip(self.names, row, strict=False)),
+                    )
+                    for n, row in enumerate(rows)
                 ]
+                before += len(rows)
         except duckdb.Error as error:
             raise SourceError(
                 f"{self._source.url} is no sound Parquet file: {str(error).splitlines()[0]}"

@@ -15,7 +15,8 @@ from ingest.formats import RawRecord
 
 # What a column may be too small for. Most records hold none of it, and those that do are
 # tried in DuckDB itself.
-_MAY_NOT_FIT = re.compile(rb'\d{19}|\dE\+|"(?:NaN|-?Infinity)"')
+_MAY_NOT_FIT = r'\dE\+|"(?:NaN|-?Infinity)"'
+_DECIMAL = re.compile(r"DECIMAL\(38, (\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class PydanticWay:
     def __init__(self, record: type[BaseModel], columns: dict[str, str]) -> None:
         self._record = record
         self._shape = json.dumps(columns)
+        # A BIGINT holds any 18 digits, a DECIMAL as many as its places leave of 38.
+        places = [int(found) for found in _DECIMAL.findall(self._shape)]
+        most = max(1, min(19, 39 - max(places, default=0)))
+        digits = r"\d" * most
+        self._may_not_fit = re.compile(f"{digits}|{_MAY_NOT_FIT}".encode())
         self._connection = duckdb.connect()
 
     def judge(self, records: Iterable[RawRecord]) -> Verdicts:
@@ -77,7 +83,7 @@ class PydanticWay:
     def _misfits(self, dumps: list[bytes]) -> list[str | None]:
         """Why records do not fit their columns, or None where they do."""
         verdicts: list[str | None] = [None] * len(dumps)
-        doubtful = [place for place, dump in enumerate(dumps) if _MAY_NOT_FIT.search(dump)]
+        doubtful = [place for place, dump in enumerate(dumps) if self._may_not_fit.search(dump)]
         if not doubtful:
             return verdicts
         rows = self._connection.execute(

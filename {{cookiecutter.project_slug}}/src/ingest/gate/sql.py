@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import itertools
 import json
 import secrets
@@ -40,10 +41,11 @@ SPLIT = "(SELECT unnest(string_split(decode($data), chr(10))) AS line)"
 
 def lines_of(path: str) -> str:
     """The lines of a file, several times as fast as SPLIT, and equal to it where the file has
-    no empty line, no carriage return and no byte 1. A line over 1 MB is an error.
+    no empty line, no carriage return, no byte 1 and no byte order mark. A line over 1 MB is
+    an error.
     """
     return (
-        f"read_csv({literal(path)}, auto_detect = false, header = false, delim = '\x01', "
+        f"read_csv({literal(glob.escape(path))}, hive_partitioning = false, auto_detect = false, header = false, delim = '\x01', "
         "quote = '', escape = '', columns = {'line': 'VARCHAR'}, parallel = false, "
         f"strict_mode = false, null_padding = true, nullstr = '{NOTHING}', "
         "new_line = '\\n', max_line_size = 1000000, buffer_size = 4000000)"

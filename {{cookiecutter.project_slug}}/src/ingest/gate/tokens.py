@@ -144,7 +144,12 @@ def searched(pattern: str) -> str | None:
     literals, classes, groups, alternatives, repeats and a `^` or `$` at its ends.
     """
     # Class arithmetic, classes in classes, flags and named things differ between dialects.
-    if re.search(r"&&|--|~~|\[[^\]]*\[|\(\?[^:]|\\[^dDsSwWntr.\-+*?()\[\]{}|^$/\\@]", pattern):
+    # A bracket may stand escaped or first in its class, and does not end it then.
+    if re.search(
+        r"&&|--|~~|\[\^?\]?(?:\\.|[^\]\\])*\[|\(\?[^:]"
+        r"|\\[^dDsSwWntr.\-+*?()\[\]{}|^$/\\@]",
+        pattern,
+    ):
         return None
     try:
         tree = list(_parser.parse(pattern))
