@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import subprocess
 from collections.abc import Callable
@@ -64,6 +65,29 @@ def test_it_lands_rows_on_every_supported_python(
     printed = living.script("phase1_execute.sh")
     assert f"Python {version}." in printed
     assert "loaded 3000 into orders" in printed
+
+
+def test_a_source_that_the_template_has_never_seen_lands_whole_in_phase_1(
+    stamp_into: Callable[..., Path], tmp_path: Path
+) -> None:
+    source = tmp_path / "trips.csv"
+    with source.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Trip ID", "start", "zip", "class", "fare", "riders", "note"])
+        for n in range(4000):
+            # What comes late, and what only looks like a number or like nothing.
+            riders, note = n % 4 or "NA", 'he said "no",\nand left' if n > 3000 else ""
+            start, kind = f"2026-0{1 + n % 9}-01T0{n % 10}:30:00", "lux" if n % 3 else "eco"
+            writer.writerow([f"T{n}", start, f"{n:05d}", kind, f"{n / 100:.2f}", riders, note])
+    path = stamp_into(tmp_path / "stamped", create_venv=True, source_url=str(source))
+    living = Living(path, "", tmp_path / "home" / "prefect")
+    printed = living.script("phase1_execute.sh")
+    assert "7 columns, inferred from 4,000 records" in printed
+    assert "table trips, key Trip ID" in printed
+    assert living.rows("trips") == 4000
+    for tool, *arguments in CHECKS[:-1]:
+        living.in_project(living.tool(tool), *arguments)
+    living.in_project(living.tool("pytest"), "-m", "not slow")
 
 
 def _interpreter(version: str) -> str:

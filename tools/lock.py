@@ -32,6 +32,10 @@ HEAD = {
         "# `make lock`.\n"
     ),
 }
+HEAD_OF_ENGINE = (
+    "# What tests/engine needs besides requirements-dev.lock, with hashes, for every platform.\n"
+    "# Moved on purpose with `make lock`.\n"
+)
 HEAD_OF_EXTRA = (
     "# What the extra `{extra}` adds to requirements.lock. Do not edit: the template moves it on\n"
     "# purpose, from what pyproject.toml asks for.\n"
@@ -77,6 +81,11 @@ def main() -> None:
     files = {lock: head + resolve(lock.with_name("pyproject.toml")) for lock, head in HEAD.items()}
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
     base = files[PROJECT / "requirements.lock"]
+    own = tomllib.loads((TEMPLATE / "pyproject.toml").read_text("utf-8"))
+    base_of_tests = files[TEMPLATE / "requirements-dev.lock"]
+    files[TEMPLATE / "requirements-engine.lock"] = HEAD_OF_ENGINE + resolve_extra(
+        own["dependency-groups"]["engine"], base_of_tests
+    )
     for extra, needs in settings["project"]["optional-dependencies"].items():
         lock = PROJECT / f"requirements-{extra}.lock"
         files[lock] = HEAD_OF_EXTRA.format(extra=extra) + resolve_extra(needs, base)

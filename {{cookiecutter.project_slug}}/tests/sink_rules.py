@@ -181,6 +181,14 @@ def test_the_last_load_is_told_with_the_greatest_watermark(target: Target) -> No
     assert not target.sink.committed("other", "run-1")
 
 
+def test_a_backfill_of_a_later_range_leaves_the_watermark(target: Target) -> None:
+    target.bring(TWO, load=replace(FULL, watermark="2024-03-01T00:00:00+00:00"))
+    later = replace(FULL, run_id="run-2", mode=Mode.BACKFILL, watermark="2024-09-01T00:00:00+00:00")
+    target.bring(THREE, load=later)
+    last = target.sink.last_load("things")
+    assert last is not None and last.watermark == "2024-03-01T00:00:00+00:00"
+
+
 def test_a_failed_load_leaves_neither_rows_nor_a_note(target: Target) -> None:
     target.bring(TWO)
     late = "SELECT id, if(id = 99999, error('late'), 'x') AS name FROM accepted"

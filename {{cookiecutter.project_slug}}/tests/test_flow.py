@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
 from prefect.utilities.callables import parameter_schema
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel
 
 from data_pipeline import flow as flow_module
 from data_pipeline import load as load_module
@@ -51,7 +52,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., State[
             "quarantine": str(tmp_path / "refused"),
             "return_state": True,
         }
-        return data_pipeline(source_url, **options, **more)
+        return data_pipeline(source_url, **(options | more))
 
     return start
 
@@ -142,3 +143,73 @@ def test_the_server_knows_the_bounds_too() -> None:
     assert properties["batch_size"]["minimum"] == 1
     assert properties["batch_size"]["maximum"] == 1_000_000
     assert "pattern" in properties["source_url"]
+
+
+class Dated(BaseModel):
+    id: int
+    at: AwareDatetime
+    name: str = "?"
+
+
+@pytest.fixture
+def dated_contract(small_contract: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A contract with a watermark."""
+    contract = Contract(Dated, ("id",), "things", watermark="at", overlap=timedelta(days=1))
+    monkeypatch.setattr(flow_module, "CONTRACT", contract)
+    monkeypatch.setattr(load_module, "CONTRACT", contract)
+
+
+def dated(*pairs: tuple[int, int, str]) -> bytes:
+    return b"".join(
+        b'{"id": %d, "at": "2026-05-%02dT00:00:00Z", "name": "%s"}\n' % (key, day, name.encode())
+        for key, day, name in pairs
+    )
+
+
+@pytest.mark.usefixtures("dated_contract")
+def test_an_incremental_run_takes_what_is_new_and_what_is_late_within_the_overlap(
+    serve: Serve, run: Callable[..., State[Any]], tmp_path: Path
+) -> None:
+    first = dated((1, 1, "a"), (2, 5, "b"))
+    # 1 changed without a new date; 3 is late, but within a day of the last; 4 is too late.
+    second = dated((1, 1, "changed"), (3, 4, "late"), (4, 3, "too late"), (5, 9, "new"))
+    served = serve({"body": first}, {"body": second})
+    assert run(served.url, mode="incremental").result().rows_loaded == 2
+    again = run(served.url, mode="incremental").result()
+    assert (again.rows_read, again.rows_inserted, again.rows_loaded) == (4, 2, 2)
+    assert again.watermark == "2026-05-09T00:00:00+00:00"
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        names = connection.execute("SELECT id, name FROM things ORDER BY id").fetchall()
+    assert names == [(1, "a"), (2, "b"), (3, "late"), (5, "new")]
+
+
+@pytest.mark.usefixtures("dated_contract")
+def test_a_backfill_takes_its_range_and_no_more(
+    serve: Serve, run: Callable[..., State[Any]], tmp_path: Path
+) -> None:
+    served = serve({"body": dated((1, 1, "a"), (2, 5, "b"), (3, 9, "c"))})
+    found = run(served.url, mode="backfill", since="2026-05-02", until="2026-05-09").result()
+    assert (found.rows_read, found.rows_loaded) == (3, 1)
+    refused = run(served.url, mode="backfill", since="2026-05-09", until="2026-05-02")
+    assert refused.is_failed() and "the first before the second" in str(refused.message)
+
+
+def test_a_source_that_shrank_replaces_nothing(
+    serve: Serve, run: Callable[..., State[Any]], tmp_path: Path
+) -> None:
+    served = serve({"body": TEN}, {"body": TEN[:30]}, {"body": b""})
+    assert run(served.url).is_completed()
+    for _ in range(2):
+        state = run(served.url)
+        assert state.is_failed() and "WHEN_SHRUNK" in str(state.message)
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        assert connection.execute("SELECT count(*) FROM things").fetchall() == [(10,)]
+
+
+def test_a_target_is_chosen_by_its_url(
+    serve: Serve, run: Callable[..., State[Any]], tmp_path: Path
+) -> None:
+    state = run(serve({"body": TEN}).url, target=f"parquet:///{tmp_path / 'lake'}")
+    assert state.result().rows_loaded == 10
+    (file,) = (tmp_path / "lake").glob("*.parquet")
+    assert duckdb.sql(f"SELECT count(*) FROM '{file}'").fetchall() == [(10,)]

@@ -12,13 +12,13 @@ from ingest.sinks import open_sink
 @pytest.mark.parametrize(
     ("target", "shown"),
     [
-        ("duckdb:///data/x.duckdb", "/root/data/x.duckdb"),
+        ("duckdb:///data/x.duckdb", "/project/data/x.duckdb"),
         ("duckdb:////srv/any name", "/srv/any name"),
-        ("data/x.duckdb", "/root/data/x.duckdb"),
+        ("data/x.duckdb", "/project/data/x.duckdb"),
         ("/srv/x.db", "/srv/x.db"),
-        ("parquet:///data/lake", "/root/data/lake/"),
+        ("parquet:///data/lake", "/project/data/lake/"),
         ("parquet:////srv/lake/", "/srv/lake/"),
-        ("data/lake/", "/root/data/lake/"),
+        ("data/lake/", "/project/data/lake/"),
         ("postgresql://me@host:5433/db", "postgresql://me@host:5433/db"),
         ("postgres://me:s3cret@host/db?sslmode=require", "postgresql://me@host/db"),
         ("postgresql://me@[::1]:5432/db", "postgresql://me@[::1]:5432/db"),
@@ -29,7 +29,7 @@ from ingest.sinks import open_sink
     ],
 )
 def test_a_target_is_opened_by_its_url(target: str, shown: str) -> None:
-    found = open_sink(target, Path("/root")).shown
+    found = open_sink(target, Path("/project")).shown
     assert found.removesuffix("/") == str(Path(shown)) if shown[0] == "/" else found == shown
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from blueprint import show
 from blueprint.project import Problem
+from ingest.errors import SourceError
 from ingest.inference import Inferred, fingerprint, infer, inferred_from
 from ingest.sources import without_secrets
+from ingest.steps import SourceFile
 from runtime.project import ROOT, resolve
 
 CONTRACT = ROOT / "src" / "data_pipeline" / "contract.py"
@@ -23,6 +26,7 @@ SAMPLE = "data/sample_orders.ndjson"
 # them right.
 SHIPPED_CONTRACT = "310ecc78b0ea401e0109844b6d9e30d26ec04e5af2a6c1b18f1ecb16d51a60cb"
 SHIPPED_TRANSFORM = "49fc102ad4e806d7f969d99968cb1e0615526ff85243900d01a118040e72eec4"
+_PAUSE = 2.0  # seconds between two tries
 PASS_THROUGH = '''\
 """What changes between the source and the table. Yours to edit."""
 
@@ -104,13 +108,27 @@ def _infer_and_write(source: str) -> None:
 
     say = show.Progress()
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
-        found = extract(ExtractConfig(source_url=source), Path(folder), say)
+        config = ExtractConfig(source_url=source)
+        found = patiently(lambda: extract(config, Path(folder), say))
         inferred = infer(found, date.today(), say, _called(source))
     _adapt_transform()
     _write(CONTRACT, inferred.text)
     for name in ("contract", "transform"):
         sys.modules.pop(f"data_pipeline.{name}", None)
     _report(inferred)
+
+
+def patiently(fetch: Callable[[], SourceFile]) -> SourceFile:
+    """What a task of the flow gets by Prefect's retries: three more tries of what may pass."""
+    for again in (True, True, True, False):
+        try:
+            return fetch()
+        except SourceError as error:
+            if not (error.transient and again):
+                raise
+            show.doing(f"the source does not answer, trying again: {error}")
+            time.sleep(_PAUSE)
+    raise AssertionError("the last try returns or raises")
 
 
 def _adapt_transform() -> None:

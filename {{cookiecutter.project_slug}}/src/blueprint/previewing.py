@@ -219,8 +219,8 @@ def _print_rows(found: Preview) -> None:
 
 def _cut(text: str | None, longest: int) -> str:
     """A value on one line, in characters that a terminal shows and does not obey."""
-    shown = "-" if text is None else text
-    shown = shown if len(shown) <= longest else shown[: longest - 1] + "…"
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in shown
+    shown = "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode()
+        for one in ("-" if text is None else text)[: longest + 1]
     )
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ from prefect.client.schemas.responses import DeploymentResponse
 from pydantic import ValidationError
 
 from blueprint import runs, show
+from blueprint.inferring import patiently
 from blueprint.project import STATE, Problem
 from data_pipeline.config import ExtractConfig
 from data_pipeline.contract import CONTRACT
 from data_pipeline.extract import extract
 from ingest.cut import Cut, cut
-from ingest.errors import SourceError
 from ingest.formats import RawRecord
 from ingest.say import silent
 from ingest.steps import SourceFile
@@ -74,20 +73,12 @@ def _run_into(
 
 
 def _cut(source: str | None, destination: Path) -> Cut:
-    """The source's first records that fit; a source that fails in passing is asked again."""
+    """The source's first records that fit."""
     if source is None:
         raise Problem("prefect.yaml gives this deployment no source_url: set it under parameters.")
-    for again in (True, True, False):
-        try:
-            # Where the bad records of a source lie at its head, a few of them would be too many.
-            found = _fetched(source, destination)
-            return cut(found, destination, CUT_RECORDS, keep=_fits_the_contract)
-        except SourceError as error:
-            if not (error.transient and again):
-                raise
-            show.doing(f"the source does not answer, trying again: {error}")
-            time.sleep(2)
-    raise AssertionError("the last try returns or raises")
+    # Where the bad records of a source lie at its head, a few of them would be too many.
+    found = patiently(lambda: _fetched(source, destination))
+    return cut(found, destination, CUT_RECORDS, keep=_fits_the_contract)
 
 
 def _fetched(source: str, destination: Path) -> SourceFile:

@@ -38,6 +38,7 @@ def window_of(
     Raises ContractError where the contract has no key or no watermark for the mode, or where
     `since` and `until` are not what the mode needs.
     """
+    since, until = _aware(since), _aware(until)
     if mode is Mode.FULL:
         if since or until:
             raise ContractError(
@@ -60,7 +61,7 @@ def window_of(
                 f"A backfill needs since and until, the first before the second; they are {since} "
                 f"and {until}."
             )
-        return Window(_text(since), _text(until))
+        return Window(since.isoformat(), until.isoformat())
     if since or until:
         raise ContractError(
             "An incremental run begins where the last one ended: leave since and until out, or "
@@ -69,8 +70,9 @@ def window_of(
     return Window(_less_overlap(contract, last.watermark)) if last and last.watermark else Window()
 
 
-def _text(moment: datetime) -> str:
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+def _aware(bound: datetime | None) -> datetime | None:
+    """A bound without an offset is UTC."""
+    return bound if bound is None or bound.tzinfo else bound.replace(tzinfo=UTC)
 
 
 def _less_overlap(contract: Contract, watermark: str) -> str:
@@ -95,7 +97,7 @@ def moment(text: str | None) -> datetime | None:
         found = datetime.fromisoformat(text)
     except ValueError:
         return None  # a number: no address can be filled with it
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return _aware(found)
 
 
 def check_size(ready: Ready, source_url: str, last: LastLoad | None, guard: Guard) -> str | None:

@@ -14,7 +14,6 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -24,32 +23,22 @@ from ingest.cells import CsvBlocks
 from ingest.contract import Contract
 from ingest.duck import connect, literal, quote
 from ingest.errors import ContractError, TooManyRejected
-from ingest.formats import Compression, Format, RawRecord
+from ingest.formats import Format, RawRecord
 from ingest.gate.lanes import CsvLane, JsonLane, Lane
 from ingest.gate.parquet_lane import ParquetLane
 from ingest.gate.pydantic_way import PydanticWay, Refusal
+from ingest.gate.tally import Outcome, Tally, check_count, check_share
 from ingest.opening import opened
 from ingest.quarantine import Quarantine
 from ingest.say import Say, silent
 from ingest.schema import columns_of
-from ingest.steps import Judged, Limits, SourceFile, Step
+from ingest.steps import Judged, SourceFile, Step
 
 # Blocks are judged side by side, each in memory several times over: more of them than this
 # would cost more than they bring.
 WORKERS = min(4, os.cpu_count() or 1)
 # Positions within a block are smaller than this.
 _BLOCK = 2**32
-
-
-@dataclass
-class _Outcome:
-    """What a block of `size` bytes brought: `asked` records were judged by Pydantic."""
-
-    first: int | None
-    read: int
-    asked: int
-    refused: list[Refusal]
-    size: int = 0
 
 
 def judge(
@@ -71,56 +60,17 @@ def judge(
         if source.format is not Format.PARQUET:
             connection.execute("SET threads = 1")  # each block has a thread of ours
         bench = _Bench(connection, contract, columns, parts, step)
-        tally = _Tally(source, quarantine)
+        tally = Tally(source, quarantine)
         try:
             for outcome in bench.outcomes(source):
                 tally.add(outcome)
-                _check_count(quarantine, step.limits)
+                check_count(quarantine, step.limits)
                 say(f"Judged {tally.total:,} records, {quarantine.count:,} refused", tally.done)
-            _check_share(quarantine, tally.total, step.limits)
+            check_share(quarantine, tally.total, step.limits)
         except TooManyRejected as error:
             error.judged = tally.judged(work, bench.closed)
             raise
     return tally.judged(_staged(parts, columns, work), bench.closed)
-
-
-class _Tally:
-    """What has been judged so far."""
-
-    def __init__(self, source: SourceFile, quarantine: Quarantine) -> None:
-        self.total = 0
-        self.done: float | None = None
-        self._asked = 0
-        self._taken = 0
-        self._source = source
-        self._quarantine = quarantine
-
-    def add(self, outcome: _Outcome) -> None:
-        """Count a block, and keep what was refused of it."""
-        for refusal in sorted(outcome.refused, key=lambda found: found.raw.position):
-            raw = refusal.raw
-            if outcome.first is None:
-                raw = replace(raw, position=self.total + raw.position)
-            self._quarantine.refuse(raw, refusal.field, refusal.reason)
-        self.total += outcome.read
-        self._asked += outcome.asked
-        self._taken += outcome.size
-        if self._source.size and self._source.compression is Compression.NONE:
-            self.done = min(1.0, self._taken / self._source.size)
-
-    def judged(self, staging: Path, closed: str | None) -> Judged:
-        """The whole of it."""
-        quarantine = self._quarantine
-        kept = quarantine.path if quarantine.count else None
-        return Judged(
-            staging,
-            self.total,
-            quarantine.count,
-            tuple(quarantine.reasons.most_common()),
-            quarantine.first,
-            kept,
-            _way(closed, self.total, self._asked),
-        )
 
 
 class _Bench:
@@ -142,7 +92,7 @@ class _Bench:
         self._step = step
         self._own = threading.local()
 
-    def outcomes(self, source: SourceFile) -> Iterator[_Outcome]:
+    def outcomes(self, source: SourceFile) -> Iterator[Outcome]:
         """What each block brought, in the source's order."""
         if source.format is Format.PARQUET:
             yield from self._of_parquet(source)
@@ -158,8 +108,8 @@ class _Bench:
                 yield from self._side_by_side(lane, blocks(stream, source, self._step.batch_size))
         self.closed = lane.closed
 
-    def _side_by_side(self, lane: Lane, found: Iterable[Block]) -> Iterator[_Outcome]:
-        waiting: deque[Future[_Outcome]] = deque()
+    def _side_by_side(self, lane: Lane, found: Iterable[Block]) -> Iterator[Outcome]:
+        waiting: deque[Future[Outcome]] = deque()
         with ThreadPoolExecutor(WORKERS) as pool:
             try:
                 for index, block in enumerate(found):
@@ -173,7 +123,7 @@ class _Bench:
             finally:
                 pool.shutdown(cancel_futures=True)
 
-    def _judged(self, lane: Lane, block: Block, index: int) -> _Outcome:
+    def _judged(self, lane: Lane, block: Block, index: int) -> Outcome:
         if not hasattr(self._own, "cursor"):
             self._own.cursor = self._connection.cursor()
             self._own.cursor.execute("SET TimeZone = 'UTC'")
@@ -186,7 +136,7 @@ class _Bench:
         if accepted > read / 20:
             asked = {id(refusal.raw) for refusal in refused}
             lane.learn([(raw.line or b"").decode() for raw in rest if id(raw) not in asked])
-        return _Outcome(block.first, read, len(rest), refused, len(block.data))
+        return Outcome(block.first, read, len(rest), refused, len(block.data))
 
     def _ask(self, records: list[RawRecord], offset: int, part: Path) -> list[Refusal]:
         """Let Pydantic judge; what it accepts lies then beside `part`."""
@@ -216,7 +166,7 @@ class _Bench:
                 f"{error}. Does a serializer there change a field's type?"
             ) from error
 
-    def _of_parquet(self, source: SourceFile) -> Iterator[_Outcome]:
+    def _of_parquet(self, source: SourceFile) -> Iterator[Outcome]:
         lane = ParquetLane(self._connection, self._contract.record, self._columns, source)
         self._own.cursor = self._connection.cursor()
         self._own.cursor.execute("SET TimeZone = 'UTC'")
@@ -225,9 +175,9 @@ class _Bench:
         for index, rest in enumerate(lane.split(part, self._step.batch_size), 1):
             asked += len(rest)
             refused = self._ask(rest, -1, part.with_name(f"{index:08}.parquet"))
-            yield _Outcome(1, 0, len(rest), refused)
+            yield Outcome(1, 0, len(rest), refused)
         self.closed = lane.closed
-        yield _Outcome(1, lane.count(), 0, [])
+        yield Outcome(1, lane.count(), 0, [])
 
 
 def _json(columns: dict[str, str]) -> str:
@@ -248,32 +198,3 @@ def _staged(parts: Path, columns: dict[str, str], work: Path) -> Path:
     with connect(path, work) as connection:
         connection.execute(f"CREATE OR REPLACE VIEW accepted AS {body}")
     return path
-
-
-def _way(closed: str | None, total: int, asked: int) -> str:
-    if closed:
-        return f"Pydantic, record by record: the gate does not know {closed}"
-    if not total or not asked:
-        return "the gate"
-    return f"the gate for {1 - asked / total:.1%}, Pydantic for {asked:,} records"
-
-
-def _check_count(quarantine: Quarantine, limits: Limits) -> None:
-    if limits.count is not None and quarantine.count > limits.count:
-        raise _too_many(quarantine, f"{quarantine.count:,} records, the limit is {limits.count:,}")
-
-
-def _check_share(quarantine: Quarantine, total: int, limits: Limits) -> None:
-    if total and quarantine.count / total > limits.share:
-        share = quarantine.count / total
-        refused = f"{quarantine.count:,} of {total:,} records ({share:.1%})"
-        raise _too_many(quarantine, f"{refused}, the limit is {limits.share:.1%}")
-
-
-def _too_many(quarantine: Quarantine, what: str) -> TooManyRejected:
-    quarantine.fail()
-    return TooManyRejected(
-        f"Refused {what}; nothing was loaded. Most often: {quarantine.common_reasons()}. "
-        f"Read the refused records in {quarantine.path}, then mend the source or "
-        "src/data_pipeline/contract.py, or raise the limits in src/data_pipeline/config.py."
-    )

@@ -22,7 +22,8 @@ from ingest.cells import row, with_line_feeds
 from ingest.duck import literal
 from ingest.formats import RawRecord
 from ingest.gate import sql
-from ingest.gate.compiling import Unknown, compiled
+from ingest.gate.compiling import compiled
+from ingest.gate.nodes import Unknown
 from ingest.gate.shapes import Shape
 from ingest.readers import csv_records, json_records, parquet_table, parse_line
 from ingest.steps import SourceFile

@@ -12,7 +12,8 @@ from ingest.duck import literal
 from ingest.errors import SourceError
 from ingest.formats import RawRecord
 from ingest.gate import sql
-from ingest.gate.compiling import Unknown, compiled
+from ingest.gate.compiling import compiled
+from ingest.gate.nodes import Unknown
 from ingest.readers import open_parquet, parquet_table
 from ingest.steps import SourceFile
 

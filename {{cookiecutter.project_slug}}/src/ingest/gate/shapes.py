@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ingest.gate import tokens
-from ingest.gate.compiling import Field, Fields, Leaf, Many, Named, Node
+from ingest.gate.nodes import Field, Fields, Leaf, Many, Named, Node
 
 _MOST_ORDERS = 3  # of one object
 _MOST_IGNORED = 300  # keys that the contract does not name

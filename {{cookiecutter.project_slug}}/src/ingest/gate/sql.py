@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ingest.duck import literal, quote
 from ingest.gate import tokens
-from ingest.gate.compiling import ANY_CELL, Field, Fields, Leaf, Many, Named, Node, Unknown
+from ingest.gate.nodes import ANY_CELL, Field, Fields, Leaf, Many, Named, Node, Unknown
 
 # What may hold Parquet's values of which sort, for each kind of leaf.
 _WHOLE = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}

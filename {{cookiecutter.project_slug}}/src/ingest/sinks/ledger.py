@@ -100,11 +100,18 @@ class Ledger:
             load.source_url,
             load.read,
             ready.count,
-            greater(load.watermark, self.entries[0].watermark if self.entries else None),
+            self._watermark(load),
             self._now(),
             load.replay_of,
             tuple(sorted(load.positions)),
         )
+
+    def _watermark(self, load: Load) -> str | None:
+        before = self.entries[0].watermark if self.entries else None
+        # What lies between the last load and a later range was not read: an incremental run
+        # that began behind the range would never bring it.
+        part = load.mode in (Mode.BACKFILL, Mode.REPLAY)
+        return before if part else greater(load.watermark, before)
 
     def _check_replay(self, contract: Contract, load: Load) -> None:
         run, table = load.replay_of or "", contract.table
