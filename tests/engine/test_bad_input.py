@@ -183,18 +183,18 @@ def judge_only(folder: Path, path: Path) -> tuple[list[Any], list[dict[str, Any]
 def peak(path: Path, expected: str, how: str = "run") -> int:
     """The most memory, in MiB, that a run of this source takes in a process of its own."""
     code = (
-        "import sys; sys.path[:0] = sys.argv[3:]\n"
+        "import resource, sys; sys.path[:0] = sys.argv[3:]\n"
         "from pathlib import Path\n"
         "from ingest.errors import SourceError\n"
         "from tests.engine import test_bad_input as here\n"
         f"try: print(here.shown(*here.{how}(Path(sys.argv[1]), Path(sys.argv[2]))))\n"
         "except SourceError as error: print(error)\n"
-        "print(here.resource.getrusage(here.resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
     )
     root = str(Path(__file__).resolve().parents[2])
     found = subprocess.run(
         [sys.executable, "-c", code, str(path.parent), str(path), root, *sys.path],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
