@@ -21,6 +21,8 @@ BIN := .venv/bin
 
 # Microsoft's emulator of Azure storage, for tests/engine; newer ones need Node.js 21.
 AZURITE := .cache/azurite/.ready-3.35.0
+# Node.js does not look at the system's certificates by itself.
+NODE_CA := $(firstword $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt))
 
 # uv is among what is installed there, and the hook looks for it on the PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -80,6 +82,7 @@ endef
 $(AZURITE):
 	@if command -v npm >/dev/null 2>&1; then \
 		echo "Installing Azurite into .cache; this takes up to half a minute, once."; \
-		rm -rf $(@D) && mkdir -p $(@D) && npm install --silent --no-audit --no-fund --prefix $(@D) azurite@3.35.0 && touch $@ \
+		rm -rf $(@D) && mkdir -p $(@D) && NODE_EXTRA_CA_CERTS="$${NODE_EXTRA_CA_CERTS:-$(NODE_CA)}" \
+		npm install --silent --no-audit --no-fund --fetch-retries=1 --fetch-timeout=60000 --prefix $(@D) azurite@3.35.0 && touch $@ \
 		|| echo "Azurite could not be installed." >&2; \
 	fi

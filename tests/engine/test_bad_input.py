@@ -72,6 +72,7 @@ REFUSED = [
     (b'\xef\xbb\xbf{"id": 2}', "not JSON"),
     (b"<html>", "not JSON"),
     (b"[1]", "must be an object"),
+    (b'{"name": "nobody"}', "Field required"),
     (b'{"id": 2, "name": ' + b"[" * 100_000, "nested too deeply"),
     (b'{"id": 2, "name": "' + b"x" * MAX_RECORD + b'"}', "longer than 16 MiB"),
 ]
@@ -104,6 +105,19 @@ def test_of_a_key_that_comes_twice_the_last_counts(tmp_path: Path) -> None:
     assert [entry["position"] for entry in refused] == [4]
 
 
+def test_of_records_with_equal_keys_the_last_counts(tmp_path: Path) -> None:
+    lines = b"".join(b'{"id": %d, "name": "%d"}\n' % (n % 3, n) for n in range(3000))
+    assert loaded(tmp_path, "x.ndjson", lines)[0] == [(0, "2997"), (1, "2998"), (2, "2999")]
+
+
+def test_crooked_rows_of_a_csv_are_refused(tmp_path: Path) -> None:
+    content = b'id,name\r\n1,a\r\n2\r\n3,c,d\r\n4,"e\nf"\r\nx,y\r\n5,g\r\n'
+    rows, refused = loaded(tmp_path, "x.csv", content)
+    assert rows == [(1, "a"), (4, "e\nf"), (5, "g")]
+    assert [entry["position"] for entry in refused] == [2, 3, 5]
+    assert "the row has 1 fields, the header 2" in refused[0]["reason"]
+
+
 def test_a_nul_that_is_written_as_one_is_a_character(tmp_path: Path) -> None:
     rows, _ = loaded(tmp_path, "x.ndjson", b'{"id": 1, "name": "a\\u0000b"}\n')
     assert rows == [(1, "a\x00b")]
@@ -134,6 +148,8 @@ BROKEN = [
     ("x.json", b"<!doctype html><title>Log in</title>", "HTML"),
     ("x.json", b'[{"id": 1}, {"id": 2}, {"i', "not a whole JSON array"),
     ("x.json", b'[{"id": 1}, {"id": 2}]]', "something follows"),
+    ("x.json", b'{"data": [{"id": 1}], "next"', "not a whole JSON object"),
+    ("x", b"\x00\x01\x02", "no known format"),
     ("x.json", b'[{"id": 1}, {"id": "\xe9"}]', "UTF-8"),
     ("x.csv", b"id,name\n1,a\n2,\xe9\n", "not UTF-8.*Reading"),
     ("x.csv", b'id,name\n1,a\n2,"b\n3,c\n', "not sound CSV after row 1"),
@@ -158,21 +174,27 @@ def test_a_broken_source_is_an_error_and_loads_nothing(
     assert not list(tmp_path.glob("refused/*"))
 
 
-def peak(path: Path, expected: str) -> int:
+def judge_only(folder: Path, path: Path) -> tuple[list[Any], list[dict[str, Any]]]:
+    """How many records were read, without loading them."""
+    step = Step(50_000, Limits(1.0), folder / "refused", "run-1")
+    return [judge(fetch(str(path), folder), CONTRACT, step, folder / path.stem).read], []
+
+
+def peak(path: Path, expected: str, how: str = "run") -> int:
     """The most memory, in MiB, that a run of this source takes in a process of its own."""
     code = (
         "import resource, sys; sys.path[:0] = sys.argv[3:]\n"
         "from pathlib import Path\n"
         "from ingest.errors import SourceError\n"
         "import test_bad_input as here\n"
-        "try: print(here.shown(*here.run(Path(sys.argv[1]), Path(sys.argv[2]))))\n"
+        f"try: print(here.shown(*here.{how}(Path(sys.argv[1]), Path(sys.argv[2]))))\n"
         "except SourceError as error: print(error)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
     )
     root = str(Path(__file__).resolve().parent)
     found = subprocess.run(
         [sys.executable, "-c", code, str(path.parent), str(path), root, *sys.path],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
@@ -229,3 +251,14 @@ def test_a_zip_bomb_takes_no_memory_and_ends(tmp_path: Path, start: bytes) -> No
         for _ in range(80):
             file.write(block)
     assert peak(path, "zip bomb") < MEMORY
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_source(tmp_path: Path) -> None:
+    sizes: list[int] = []
+    for records in (300_000, 1_500_000):
+        path = tmp_path / f"{records}.ndjson"
+        with path.open("w") as file:
+            file.writelines(f'{{"id": {n}, "x": "{n:0200}"}}\n' for n in range(records))
+        sizes.append(peak(path, f"[{records}]", "judge_only"))
+    assert sizes[1] < 1.2 * sizes[0]

@@ -273,3 +273,10 @@ def test_an_integer_of_any_length_spoils_no_more_than_its_record(tmp_path: Path)
     result = judged(tmp_path, lines, fmt=Format.JSON)
     assert [row["id"] for row in staged(result)] == [1, 3]
     assert "4300 digits" in refused(tmp_path)[0]["reason"]
+
+
+@pytest.mark.parametrize("row", ["1,2", "1,2,3", "1,,,,,6"])
+def test_a_row_with_too_many_cells_is_kept_whole(tmp_path: Path, row: str) -> None:
+    result = judged(tmp_path, ["id", "7", row, "8"], fmt=Format.CSV, batch_size=10)
+    assert [row["id"] for row in staged(result)] == [7, 8]
+    assert json.loads(refused(tmp_path)[0]["raw"]) == row.split(",")

@@ -106,8 +106,11 @@ def _unwrapped(hint: Any, metadata: tuple[Any, ...]) -> tuple[Any, tuple[Any, ..
             return hint, metadata
         if get_origin(hint) is Annotated:
             hint, *more = get_args(hint)
+            inner: tuple[Any, ...] = ()
             for item in more:
-                metadata += tuple(item.metadata) if isinstance(item, FieldInfo) else (item,)
+                inner += tuple(item.metadata) if isinstance(item, FieldInfo) else (item,)
+            # What stands further out overrides what an alias says within.
+            metadata = inner + metadata
         elif hasattr(hint, "__value__"):  # type X = …
             hint = hint.__value__
         elif get_origin(hint) in (Union, types.UnionType):
