@@ -1,0 +1,1 @@
+"""What `blueprint` can do: one function a command, by what it is about."""
