@@ -30,7 +30,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(BIN)/.ready
 	@$(BIN)/python tools/demo.py
 
-test: $(BIN)/.engine-ready $(AZURITE) check
+test: $(BIN)/.engine-ready $(BIN)/.browser-ready $(AZURITE) check
 	@$(BIN)/python -m pytest
 
 test-fast: $(BIN)/.engine-ready $(AZURITE)
@@ -63,6 +63,11 @@ $(BIN)/.ready: requirements-dev.lock
 # What the engine is tested with is several times as large as all the rest.
 $(BIN)/.engine-ready: requirements-engine.lock $(BIN)/.ready
 	@echo "Adding the servers that the engine is tested against; this takes up to a minute, once."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(BIN)/.browser-ready: requirements-browser.lock $(BIN)/.ready
+	@echo "Adding Playwright, which drives the browser in the tests of the UI."
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 
