@@ -109,7 +109,7 @@ def test_a_long_record_is_broken_behind_a_comma_or_a_space_and_nothing_of_it_is_
     row = next(line for line in page(summary, [summary]).splitlines() if "value0" in line)
     lines = row.rpartition(" | ")[2].removesuffix(" |").replace("\\", "").split("<br>")
     assert "".join(lines) == summary.first_refused[0].raw
-    assert all(len(line) <= 40 for line in lines)
+    assert all(len(line) <= 34 for line in lines)
     assert all(line.endswith(",") for line in lines if "value" in line)
 
 

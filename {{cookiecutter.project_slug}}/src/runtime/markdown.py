@@ -11,7 +11,7 @@ from runtime.chart import chart
 # links. A backslash is the one way that the UI undoes for all of them.
 _SPECIAL = str.maketrans({one: "\\" + one for one in "&<>|`*_[](){}~\\!#:@$+-"})
 # The UI breaks no line in a table, and hides what stands to the right of a long one.
-_CELL = 60  # characters of a line in a cell
+_CELL = 52  # characters of a line in a cell: so many wide ones go into a window of 1280 pixels
 
 
 def page(summary: RunSummary, last: Sequence[RunSummary]) -> str:
