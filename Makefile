@@ -1,10 +1,10 @@
-# make demo · make test · make test-fast · make check · make lock · make pictures
+# make demo · make test · make test-fast · make check · make lock · make pictures · make index
 # make bench · make bench-memory · make bench-orchestration · make bench-postgres · make bench-infer
 #
 # Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv,
 # and for the benchmarks into benchmarks/.venv.
 
-.PHONY: demo test test-fast check lock pictures clean
+.PHONY: demo test test-fast check lock pictures index clean
 .PHONY: bench bench-memory bench-orchestration bench-postgres bench-infer
 .DEFAULT_GOAL := test
 
@@ -47,6 +47,10 @@ lock: $(BIN)/.ready
 # The pictures in README.md, taken anew by the tests of the UI.
 pictures: $(BIN)/.browser-ready
 	@BLUEPRINT_PICTURES=$(CURDIR)/docs $(BIN)/python -m pytest tests/test_ui.py -m slow
+
+# The stamped project's docs/INDEX.md, from what its files say of themselves.
+index: $(BIN)/.ready
+	@$(BIN)/python tools/index.py
 
 # Options go behind: make bench BENCH="--rows 100000 --only blueprint,duckdb"
 BENCH ?=
