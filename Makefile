@@ -1,10 +1,10 @@
-# make demo · make test · make test-fast · make check · make lock · make pictures · make index
+# make demo · make test · make test-fast · make check · make lock · make pictures · make index · make durations
 # make bench · make bench-memory · make bench-orchestration · make bench-postgres · make bench-infer
 #
 # Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv,
 # and for the benchmarks into benchmarks/.venv.
 
-.PHONY: demo test test-fast check lock pictures index clean
+.PHONY: demo test test-fast check lock pictures index durations clean
 .PHONY: bench bench-memory bench-orchestration bench-postgres bench-infer
 .DEFAULT_GOAL := test
 
@@ -51,6 +51,10 @@ pictures: $(BIN)/.browser-ready
 # The stamped project's docs/INDEX.md, from what its files say of themselves.
 index: $(BIN)/.ready
 	@$(BIN)/python tools/index.py
+
+# How long each step of the phases takes, as docs/EXECUTION_INSTRUCTIONS.md says.
+durations: $(BIN)/.ready
+	@$(BIN)/python tools/durations.py
 
 # Options go behind: make bench BENCH="--rows 100000 --only blueprint,duckdb"
 BENCH ?=

@@ -166,7 +166,20 @@ def test_the_python_of_a_guide_compiles(name: str, project: Path) -> None:
             compile(block.text, f"{name}:{block.line}", "exec")
 
 
-def test_the_guides_say_which_template_command_each_script_is(project: Path) -> None:
+def test_the_troubleshooting_is_keyed_by_what_the_commands_print(project: Path) -> None:
+    guide = (project / "docs" / "EXECUTION_GUIDE.md").read_text("utf-8").partition("## Troubl")[2]
+    headings = "\n".join(re.findall(r"^### (.*)$", guide, re.MULTILINE))
+    code = [project / "bootstrap.py", *(project / "src").rglob("*.py")]
+    printed = "".join(path.read_text("utf-8") for path in code)
+    for message in (
+        *("Connection refused", "Deployment not found", "Work pool not found", "stuck in"),
+        *("too old", "not what its locks say", "is taken by", "has faults", "belongs to"),
+        *("prefect.toml says", "Refused "),
+    ):
+        assert message in headings and message in printed, message
+
+
+def test_every_script_is_in_a_guide(project: Path) -> None:
     told = "".join((project / name).read_text("utf-8") for name in GUIDES if "INDEX" not in name)
     assert not [name for name in SCRIPTS if name not in told]
 
