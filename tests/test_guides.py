@@ -179,6 +179,14 @@ def test_the_troubleshooting_is_keyed_by_what_the_commands_print(project: Path) 
         assert message in headings and message in printed, message
 
 
+def test_the_guide_says_how_long_each_step_took(project: Path) -> None:
+    text = (project / "docs" / "EXECUTION_INSTRUCTIONS.md").read_text("utf-8")
+    measured = text.partition("<!-- durations:begin -->")[2].partition("<!-- durations:end -->")[0]
+    steps = dict(re.findall(r"^\| (.*?) \| (\d+) \|$", measured, re.MULTILINE))
+    assert {"phase 1", "phase 2", "phase 3"} < steps.keys(), "make durations"
+    assert "Measured on" in measured
+
+
 def test_every_script_is_in_a_guide(project: Path) -> None:
     told = "".join((project / name).read_text("utf-8") for name in GUIDES if "INDEX" not in name)
     assert not [name for name in SCRIPTS if name not in told]
