@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import datetime, timedelta
 
 from blueprint.checking.facts import Deployment, Facts, Pool, Run, Server
 from blueprint.checking.progress import next_command, phases_of
-from blueprint.checking.verdict import BIN, BLUEPRINT, Finding, Verdict
+from blueprint.checking.verdict import BLUEPRINT, PREFECT, Finding, Verdict, quoted
 from blueprint.environment import COMMAND as MEND_ENVIRONMENT
 
 LEAST_FREE = 1_000_000_000
@@ -82,16 +81,16 @@ def server_faults(server: Server) -> list[Finding]:
 
 
 def _pool(pool: Pool) -> list[Finding]:
-    name = shlex.quote(pool.name)
+    name = quoted(pool.name)
     if not pool.found:
         return [Finding(f"Work pool not found: the server has no {pool.name!r}.", _UP)]
     if pool.paused:
         what = f"The work pool {pool.name!r} is paused: it starts no run."
-        return [Finding(what, f"{BIN}/prefect work-pool resume {name}")]
+        return [Finding(what, f"{PREFECT} work-pool resume {name}")]
     return [
         Finding(
             f"The work queue {queue.name!r} of the pool {pool.name!r} is paused: it starts no run.",
-            f"{BIN}/prefect work-queue resume {shlex.quote(queue.name)} --pool {name}",
+            f"{PREFECT} work-queue resume {quoted(queue.name)} --pool {name}",
         )
         for queue in pool.queues
         if queue.paused
@@ -99,11 +98,16 @@ def _pool(pool: Pool) -> list[Finding]:
 
 
 def _deployment(one: Deployment, facts: Facts) -> list[Finding]:
+    """Whether it is there, ours, as the manifest says, and has runs lined up."""
     if one.missing:
         what, _, rest = one.missing.partition("\n")
         if what.startswith("Deployment not found"):
             return [Finding(f"{what} Phase 2 deploys it.", _DEPLOY)]
-        return [Finding(f"{what} {rest}".strip(), "scripts/validate_setup.sh")]
+        if "cannot be loaded" in what:
+            return [
+                Finding(what, "edit src/data_pipeline/flow.py, then: scripts/validate_setup.sh")
+            ]
+        return [Finding(f"{what}\n{rest}", f"edit prefect.yaml, then: {_DEPLOY}")]
     found = []
     if one.differences:
         more = len(one.differences) - _MOST
@@ -138,11 +142,7 @@ def _workers(pool: Pool, deployments: list[Deployment]) -> list[Finding]:
     full = pool.limit is not None and (pool.running or 0) >= pool.limit
     if paused or full:
         why = "the pool or its queue is paused" if paused else f"the pool runs {pool.limit} at most"
-        return [
-            Finding(
-                _stuck(waiting, why), f"{BIN}/prefect work-pool inspect {shlex.quote(pool.name)}"
-            )
-        ]
+        return [Finding(_stuck(waiting, why), f"{PREFECT} work-pool inspect {quoted(pool.name)}")]
     why = f"the worker {', '.join(pool.workers)} is there and does not take them"
     return [Finding(_stuck(waiting, why), "tail -n 50 .blueprint/logs/worker.log")]
 
@@ -159,22 +159,25 @@ def _last_run(one: Deployment) -> list[Finding]:
     last = next((run for run in one.recent if run.kind not in ("RUNNING", "CANCELLING")), None)
     if last is None or last.kind not in _FAILED:
         return []
-    what = f"The last run of {one.name}, {last.name}, ended {last.state}: {last.message}"
-    return [Finding(what, f"{BIN}/prefect flow-run logs {last.id}")]
+    what = (
+        f"The last run of {one.name}, {last.name}, ended {last.state}: {last.message}\n"
+        f"Put that right and run it again. Its logs: {PREFECT} flow-run logs {last.id}"
+    )
+    return [Finding(what, f"{BLUEPRINT} run")]
 
 
 def _paused(one: Deployment) -> list[Finding]:
     """An operator's own doing, so no fault; and yet nothing runs by itself."""
     if one.missing:
         return []
-    name = shlex.quote(one.full_name)
+    name = quoted(one.full_name)
     if one.paused:
         what = f"The deployment {one.name} is paused: none of its schedules makes runs."
-        return [Finding(what, f"{BIN}/prefect deployment resume {name}")]
+        return [Finding(what, f"{PREFECT} deployment resume {name}")]
     return [
         Finding(
             f"The schedule {schedule.slug!r} of {one.name} is paused: it makes no runs.",
-            f"{BIN}/prefect deployment schedule resume {name} {schedule.id}",
+            f"{PREFECT} deployment schedule resume {name} {schedule.id}",
         )
         for schedule in one.schedules
         if not schedule.active

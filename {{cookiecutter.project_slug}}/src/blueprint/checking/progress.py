@@ -7,8 +7,11 @@ written down is told, with its date.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from blueprint.checking.facts import Deployment, Facts
 from blueprint.checking.verdict import BLUEPRINT, Finding, Phase
+from blueprint.done import Passed
 
 _UP = f"{BLUEPRINT} up"
 _TITLES = {
@@ -66,7 +69,7 @@ def _second(one: Deployment, facts: Facts) -> tuple[bool, str]:
     if one.differences:
         return False, "the server holds something else than prefect.yaml says"
     at = facts.passed.get("phase2")
-    return True, f"passed {at.at}" if at else "the server holds what prefect.yaml says"
+    return True, _when(at) if at else "the server holds what prefect.yaml says"
 
 
 def _third(facts: Facts, one: Deployment) -> tuple[bool, str]:
@@ -74,8 +77,8 @@ def _third(facts: Facts, one: Deployment) -> tuple[bool, str]:
     if one.missing or known is None:
         return False, "not passed yet"
     if known.deployment != one.id:
-        return False, f"passed {known.at}, and deployed anew since"
-    return True, f"passed {known.at}"
+        return False, f"{_when(known)}, and deployed anew since"
+    return True, _when(known)
 
 
 def _written(phase: str, facts: Facts) -> tuple[bool, str]:
@@ -83,4 +86,12 @@ def _written(phase: str, facts: Facts) -> tuple[bool, str]:
     if known is None:
         return False, "not passed yet"
     asked = "" if phase == "phase1" else "; the server cannot be asked now"
-    return True, f"passed {known.at}{asked}"
+    return True, _when(known) + asked
+
+
+def _when(passed: Passed) -> str:
+    """In this machine's timezone."""
+    try:
+        return f"passed {datetime.fromisoformat(passed.at).astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:  # written by hand
+        return "passed"

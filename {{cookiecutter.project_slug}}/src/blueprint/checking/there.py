@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
@@ -24,8 +25,12 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from blueprint import deploying, runs, services
 from blueprint.checking.facts import Deployment, Pool, Queue, Run, Schedule
 from blueprint.manifest import Manifest
+from blueprint.processes import WORKER
 from blueprint.project import Problem
 from runtime.summary import read_all
+
+if TYPE_CHECKING:
+    from ingest.summary import RunSummary
 
 CHARTED = 10
 """How many of a deployment's last runs are told of."""
@@ -59,12 +64,18 @@ def _pool(client: SyncPrefectClient, name: str) -> Pool:
         paused=held.is_paused,
         limit=held.concurrency_limit,
         running=held.active_slots,
-        workers=[one.name for one in services.online_workers(client, name)],
+        workers=[one.name for one in services.online_workers(client, name, but=_died())],
         queues=[
             Queue(one.name, one.is_paused, one.concurrency_limit)
             for one in client.read_work_queues(work_pool_name=name)
         ],
     )
+
+
+def _died() -> str | None:
+    """This project's worker, where it ended by itself: the server counts on it for a while yet."""
+    died = WORKER.record.exists() and WORKER.process() is None
+    return services.worker_name() if died else None
 
 
 def _deployment(client: SyncPrefectClient, one: Mapping[str, Any]) -> Deployment:
@@ -125,17 +136,22 @@ def _waiting(client: SyncPrefectClient, held: DeploymentResponse) -> list[FlowRu
 def _recent(client: SyncPrefectClient, held: DeploymentResponse) -> list[Run]:
     recent = runs.recent(client, held, CHARTED)
     summaries = read_all(client, [run.id for run in recent])
-    told = []
-    for run in recent:
-        one = summaries.get(run.id)
-        counts = (one.rows_read, one.rows_rejected, one.rows_loaded) if one else (None, None, None)
-        told.append(_run(run, *counts))
-    return told
+    return [_with_counts(_run(run), summaries.get(run.id)) for run in recent]
 
 
-def _run(
-    run: FlowRun, read: int | None = None, refused: int | None = None, loaded: int | None = None
-) -> Run:
+def _with_counts(run: Run, one: RunSummary | None) -> Run:
+    if one is None:
+        return run
+    return replace(
+        run,
+        message=one.error or run.message,
+        read=one.rows_read,
+        refused=one.rows_rejected,
+        loaded=one.rows_loaded,
+    )
+
+
+def _run(run: FlowRun) -> Run:
     return Run(
         str(run.id),
         run.name,
@@ -145,7 +161,4 @@ def _run(
         run.expected_start_time,
         round(run.total_run_time.total_seconds(), 1),
         (run.state.message or "") if run.state else "",
-        read,
-        refused,
-        loaded,
     )

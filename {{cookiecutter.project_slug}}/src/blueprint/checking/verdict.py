@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 
-BIN = ".venv\\Scripts" if os.name == "nt" else ".venv/bin"
-BLUEPRINT = os.path.join(BIN, "blueprint")  # noqa: PTH118
+_BIN = ".venv\\Scripts\\" if os.name == "nt" else ".venv/bin/"
+BLUEPRINT = f"{_BIN}blueprint"
 """As a person types it in the project's folder."""
+PREFECT = f"{_BIN}prefect"
+
+
+def quoted(name: str) -> str:
+    """A name as a shell takes it, as legible as can be."""
+    return f'"{name}"' if "'" in name and not set(name) & set('"$`\\!') else shlex.quote(name)
 
 
 @dataclass(frozen=True)
