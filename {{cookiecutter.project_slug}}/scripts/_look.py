@@ -36,7 +36,7 @@ def missing():
     try:
         bootstrap.find_python(shutil.which("uv"))
     except bootstrap.Stop as stop:
-        found.append((str(stop), MAKE))
+        found.append((str(stop), "install that Python, then: " + MAKE))
     if not (ROOT / ".venv").exists():
         found.append(("There is no environment: .venv is not made yet.", MAKE))
     else:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from blueprint import show
+from blueprint import environment, show
 from blueprint.checking.verdict import Finding
 from blueprint.project import Problem
 from ingest.errors import PipelineError
@@ -62,7 +62,9 @@ def run(checks: Sequence[Check]) -> list[Result]:
         except (Problem, PipelineError) as problem:
             outcome.fault(str(problem), check.mend)
         except Exception as error:  # the user's code may raise anything when it is imported
-            outcome.fault(explained(error), check.mend)
+            damaged = isinstance(error, ImportError) and environment.faults()
+            mend = environment.COMMAND if damaged else check.mend
+            outcome.fault(explained(error), mend)
         results.append(Result(check.name, check.proves, outcome))
     return results
 

@@ -65,12 +65,18 @@ def _server(
     told = Server(project.api_url, project.ui_url, project.is_local, "unknown", started_here=mine)
     if project.is_local:
         state, reason = here.knock(project)
+        if state == "listens" and not here.is_prefect(project):
+            owner = port_owner(project.address[1])
+            state, reason = ("starting", "not ready") if mine else ("no-prefect", owner)
         if state != "listens":
             return replace(told, state=state, reason=reason), [], []
     try:
         return _asked(project, plan, told)
-    except (ImportError, ValueError) as error:
-        return replace(told, reason=f"{error}".splitlines()[0]), [], []
+    except ImportError as error:  # said of the environment
+        return replace(told, reason=str(error)), [], []
+    except ValueError as error:  # what answers is not what Prefect's client can read
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return replace(told, state="failing", reason=reason), [], []
 
 
 def _asked(
@@ -87,22 +93,13 @@ def _asked(
         with services.connected(project) as client:
             version, pools, deployments = there.ask(client, plan or Manifest([]))
     except Problem as problem:
-        state, reason = _refusal(told, project.address[1], str(problem))
+        reason = str(problem).splitlines()[0]
+        denied = " refuses this user " in reason
+        state = "denied" if denied else "refused" if "refused" in reason else "unreachable"
         return replace(told, state=state, reason=reason), [], []
     except (PrefectHTTPStatusError, httpx.HTTPError) as error:
         return replace(told, state="failing", reason=str(error).splitlines()[0]), [], []
     return replace(told, state="answers", version=version), pools, deployments
-
-
-def _refusal(told: Server, port: int, message: str) -> tuple[str, str]:
-    """What keeps the server from being asked: a state, and the reason."""
-    reason = message.splitlines()[0]
-    if " refuses this user " in reason:
-        return "denied", reason
-    if not told.local:
-        return "refused" if "refused" in reason else "unreachable", reason
-    # Something listens there and does not answer as a Prefect server does.
-    return ("starting", reason) if told.started_here else ("no-prefect", port_owner(port))
 
 
 def _pid(process: Any) -> int | None:
