@@ -31,6 +31,7 @@ def missing():
     if not (ROOT / "bootstrap.py").is_file():
         return [("bootstrap.py is missing.", "git checkout -- bootstrap.py")]
     sys.path.insert(0, str(ROOT))
+    sys.dont_write_bytecode = True
     import bootstrap
 
     try:
