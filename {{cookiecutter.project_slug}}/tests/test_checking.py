@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from blueprint import done
-from blueprint.checking import checks, install, showing
+from blueprint.checking import checks, here, install, showing
 from blueprint.checking.checks import Check, Outcome
 from blueprint.checking.facts import (
     Deployment,
@@ -256,6 +256,20 @@ def test_phases_are_noted_and_forgotten(tmp_path: Path, monkeypatch: pytest.Monk
     assert [path.name for path in (tmp_path / ".blueprint").iterdir()] == ["phases.json"]
     (tmp_path / ".blueprint" / "phases.json").write_text("[")
     assert done.passed() == {}
+
+
+def test_refused_records_are_counted_and_a_targets_password_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "a.ndjson").write_text("1\n2\n")
+    (tmp_path / "b.failed.ndjson").write_text("3\n")
+    (tmp_path / ".c.ndjson.partial").write_text("4\n")
+    found = here.quarantine_now({"quarantine": str(tmp_path)})
+    assert found is not None
+    assert (found.files, found.records, found.size, found.whole) == (2, 3, 6, True)
+    disk = here.disk_now(None, {"target": "postgresql://me:secret@db.example/orders"})
+    assert "db.example" in disk.warehouse and "secret" not in disk.warehouse
+    assert disk.warehouse_size is None
+    folder = here.disk_now(None, {"target": f"parquet:///{tmp_path}"})
+    assert folder.warehouse_size == 8
 
 
 def test_one_check_that_fails_keeps_no_other_from_running(

@@ -26,12 +26,13 @@ def gather() -> Facts:
     found = here.environment_now()
     name = ROOT.name
     try:
+        _settings()
         plan = manifest.load()
     except Problem as problem:
         problems.append(str(problem))
     except ImportError as error:
         found.faults.insert(0, f"{error.name or error} cannot be imported: {error}")
-    except ValueError as error:  # Prefect refuses a value of its settings when it is imported
+    except ValueError as error:
         problems.append(f"Prefect refuses what prefect.toml, .env or the environment sets: {error}")
     server, pools, deployments = _server(project, plan)
     parameters: dict[str, Any] = plan.first.get("parameters") or {} if plan else {}
@@ -49,6 +50,13 @@ def gather() -> Facts:
         here.disk_now(project, parameters),
         done.passed(),
     )
+
+
+def _settings() -> None:
+    """Have Prefect read its settings. Raises ValueError where it refuses one of them."""
+    from prefect.settings import get_current_settings
+
+    get_current_settings()
 
 
 def server_only(project: Project) -> Server:

@@ -56,8 +56,9 @@ def settings(outcome: Outcome) -> None:
     """prefect.toml names one API, and each of its keys is one that Prefect knows."""
     project = enter()
     outcome.found = project.api_url
-    from prefect.settings import Settings
+    from prefect.settings import Settings, get_current_settings
 
+    get_current_settings()  # raises where it refuses a value
     for key in _unknown(read_settings(), Settings, ""):
         outcome.fault(
             f"prefect.toml sets {key}, which Prefect does not know and passes over; mistyped?",

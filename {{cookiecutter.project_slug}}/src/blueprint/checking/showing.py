@@ -42,7 +42,7 @@ def print_report(facts: Facts, verdict: Verdict) -> None:
         show.ok("nothing is wrong")
     for number, phase in enumerate(verdict.phases, start=1):
         show.line(phase.state, f"phase {number}: {phase.title} ({phase.why})")
-    show.line("next", verdict.next or "nothing: it runs by itself on its schedule")
+    show.line("next", verdict.next or "nothing has to be done")
     show.table(("what", "state"), [*_server(facts), *_pools(facts), *_rest(facts)])
     for deployment in facts.deployments:
         if deployment.recent:
