@@ -173,7 +173,8 @@ def test_all_faults_of_the_setup_are_told_at_once_each_with_what_mends_it(living
         (path / "scripts" / "start_server.sh").chmod(0o755)
         (path / "load.py").rename(code_of / "load.py")
     assert code == 1
-    told = [(one["check"], one["what"], one["mend"]) for one in json.loads(printed)["wrong"]]
+    found = json.loads(printed)
+    told = [(one["check"], one["what"], one["mend"]) for one in [*found["wrong"], *found["notes"]]]
     for check, words, command in (
         ("files", "src/data_pipeline/load.py", "git checkout -- src/data_pipeline/load.py"),
         ("executable", "start_server.sh", "sh scripts/make_executable.sh"),
