@@ -22,6 +22,7 @@ def writer(path: Path) -> subprocess.Popen[bytes]:
     It ends by itself once all that write to it have ended. Raises Problem for wrong limits.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
     kept = limits.read()
     program = [sys.executable, "-I", "-S", str(Path(rotating.__file__).resolve())]
     return subprocess.Popen(

@@ -38,7 +38,7 @@ class Kind:
 
     folder: Path
     render: Callable[[Sequence[str], dict[str, str]], dict[str, str]]
-    then: Callable[[Sequence[str]], list[str]]
+    then: Callable[[Sequence[Path]], list[str]]
 
 
 def render(kind: str, project: Project, home: str | None, folder: Path | None) -> list[Unit]:
@@ -177,8 +177,9 @@ def _procfile(which: Sequence[str], environment: dict[str, str]) -> dict[str, st
     return {"Procfile": _sealed("".join(lines), "#")}
 
 
-def _then_systemd(which: Sequence[str]) -> list[str]:
-    services_ = " ".join(f"{name(role)}.service" for role in which)
+def _then_systemd(paths: Sequence[Path]) -> list[str]:
+    at_home = all(path.parent == KINDS["systemd"].folder for path in paths)
+    services_ = " ".join(path.name if at_home else shlex.quote(str(path)) for path in paths)
     return [
         "systemctl --user daemon-reload",
         f"systemctl --user enable --now {services_}",
@@ -186,9 +187,12 @@ def _then_systemd(which: Sequence[str]) -> list[str]:
     ]
 
 
-def _then_launchd(which: Sequence[str]) -> list[str]:
-    agents = [shlex.quote(str(KINDS["launchd"].folder / f"{name(role)}.plist")) for role in which]
-    return [f"launchctl bootstrap gui/$(id -u) {agent}" for agent in agents]
+def _then_launchd(paths: Sequence[Path]) -> list[str]:
+    return [f"launchctl bootstrap gui/$(id -u) {shlex.quote(str(path))}" for path in paths]
+
+
+def _then_procfile(paths: Sequence[Path]) -> list[str]:
+    return [f"honcho start -f {shlex.quote(str(path))}" for path in paths]
 
 
 KINDS = {
@@ -198,5 +202,5 @@ KINDS = {
         _then_systemd,
     ),
     "launchd": Kind(Path("~/Library/LaunchAgents").expanduser(), _launchd, _then_launchd),
-    "procfile": Kind(ROOT, _procfile, lambda _: [f"cd {shlex.quote(str(ROOT))} && honcho start"]),
+    "procfile": Kind(ROOT, _procfile, _then_procfile),
 }

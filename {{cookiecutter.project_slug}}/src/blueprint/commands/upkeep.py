@@ -46,11 +46,12 @@ def units(
     """
     given = os.environ.get("PREFECT_HOME")
     home = str(Path(given).expanduser().absolute()) if given else None
+    into = folder.expanduser().absolute() if folder else None
     project = enter()
     from blueprint import units as rendering
 
     chosen = kind or ("launchd" if sys.platform == "darwin" else "systemd")
-    rendered = rendering.render(chosen, project, home, folder.absolute() if folder else None)
+    rendered = rendering.render(chosen, project, home, into)
     for variable in ("PREFECT_API_KEY", "PREFECT_API_AUTH_STRING"):
         if os.environ.get(variable):
             show.warn(f"{variable} is set in this shell, which a unit does not see: put it in .env")
@@ -63,7 +64,7 @@ def units(
     for unit in rendered:
         show.ok(f"{'wrote' if unit.path in written else 'is as it should be'}: {unit.path}")
     show.ok("then type:")
-    for command in rendering.KINDS[chosen].then(rendering.roles(project)):
+    for command in rendering.KINDS[chosen].then([unit.path for unit in rendered]):
         print(f"    {command}")
 
 
