@@ -45,7 +45,7 @@ def prepare() -> None:
     if file is None:
         return
     # One that another process is at work in is left for the next time.
-    with suppress(sqlite3.OperationalError), _opened(file) as database:
+    with suppress(sqlite3.Error), _opened(file) as database:
         if _ask(database, "auto_vacuum") == _INCREMENTAL:
             return
         if file.stat().st_size > _LARGE:
@@ -63,7 +63,7 @@ def shrink(awaited: bool) -> tuple[int, int]:
     if file is None or not file.exists():
         return 0, 0
     before, end = file.stat().st_size, time.monotonic() + _PATIENCE
-    with suppress(sqlite3.OperationalError), _opened(file) as database:
+    with suppress(sqlite3.Error), _opened(file) as database:
         idle = 0
         while idle < 3:
             freed = _give_back(database)

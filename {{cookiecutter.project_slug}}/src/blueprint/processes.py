@@ -124,7 +124,7 @@ class Supervised:
         log = self._known().get("log")
         if isinstance(log, int):
             with contextlib.suppress(psutil.Error):
-                psutil.Process(log).wait(timeout=5)
+                psutil.Process(log).wait(timeout=2)
         self.record.unlink(missing_ok=True)
 
     def _known(self) -> dict[str, Any]:

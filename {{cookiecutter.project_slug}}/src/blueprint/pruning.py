@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     ArtifactFilter,
@@ -66,7 +67,8 @@ def prune(project: Project, dry_run: bool = False) -> Pruned:
         Problem: pyproject.toml or prefect.yaml has faults.
     """
     kept = limits.read()
-    done = Pruned(dry_run, whole_server=SERVER.process() is not None)
+    started_here = SERVER.process() is not None and SERVER.serves == project.api_url
+    done = Pruned(dry_run, whole_server=started_here)
     old = leftovers.quarantine(limits.ago(kept.quarantine_days))
     done.quarantine = [_shown(path) for path in old]
     folders = leftovers.work_folders(limits.ago(kept.work_folders_days))
@@ -76,8 +78,8 @@ def prune(project: Project, dry_run: bool = False) -> Pruned:
     try:
         with services.connected(project) as client:
             _prune_server(client, limits.ago(kept.runs_days), done)
-    except Problem as problem:
-        done.server = str(problem).splitlines()[0]
+    except (Problem, httpx.HTTPError) as problem:
+        done.server = f"{problem}".partition("\n")[0] or type(problem).__name__
     else:
         if done.whole_server and not dry_run:
             before, after = database.shrink(awaited=done.runs > 0)

@@ -123,18 +123,23 @@ def ensure_server(project: Project) -> None:
         return
     started = SERVER.process() is None
     if started:
-        host, port = project.address
-        if readiness.listening(host, port):
-            raise Problem(
-                f"Port {port} is taken by {port_owner(port)}, which is no Prefect server.\n"
-                "End it, or give this project another port in prefect.toml ([api] url and [server.api] port)."
-            )
+        refuse_taken_port(project)
         show.doing(f"starting the server at {project.api_url} (log: {readiness.log_of(SERVER)})")
         command = server_command(project)
         database.prepare()
         SERVER.start(command, server_environment(), serves=project.api_url)
     readiness.wait(SERVER, lambda: is_healthy(project), SERVER_PATIENCE, started)
     show.ok(f"the server answers at {project.api_url}")
+
+
+def refuse_taken_port(project: Project) -> None:
+    """Raises Problem, which names who has it, where something else listens at the API's port."""
+    host, port = project.address
+    if readiness.listening(host, port):
+        raise Problem(
+            f"Port {port} is taken by {port_owner(port)}, which is no Prefect server.\n"
+            "End it, or give this project another port in prefect.toml ([api] url and [server.api] port)."
+        )
 
 
 def await_server(project: Project) -> None:

@@ -31,7 +31,7 @@ from blueprint.project import mark
 
 _LOOK = 0.5  # seconds between two looks whether it shall end
 _PRUNE = 24 * 60 * 60
-_BREATH = 30  # seconds before a server that was away for minutes is asked again
+_BREATH = 30  # seconds before a server that did not answer for minutes is asked again
 
 
 class _Stop:
@@ -95,13 +95,14 @@ async def _work(pool: str, name: str) -> None:
 
 
 async def _steadily(workload: Callable[[], Coroutine[Any, Any, object]], interval: float) -> None:
-    """Prefect's loop gives up after a server has been away for some minutes: begin it again."""
+    """Prefect's loop, begun again where it gives up: on a server that is away for some minutes,
+    or refuses a key that was changed. The runs in hand would end with the worker."""
     while True:
         try:
             loop = partial(critical_service_loop, workload, interval, jitter_range=0.3, backoff=4)
             await loop(printer=partial(print, flush=True))
-        except RuntimeError as error:
-            print(f"{error} Trying again in {_BREATH} s.", flush=True)
+        except Exception as error:
+            print(f"{type(error).__name__}: {error} Trying again in {_BREATH} s.", flush=True)
         await anyio.sleep(_BREATH)
 
 

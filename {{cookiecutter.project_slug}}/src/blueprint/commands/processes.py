@@ -35,6 +35,9 @@ def server(*, log: _Log = False) -> None:
         if services.is_healthy(project):
             show.ok(f"a server already runs at {project.api_url}")
             return
+        if there := SERVER.process():
+            raise Problem(f"This project's server is being started already (process {there.pid}).")
+        services.refuse_taken_port(project)
         database.prepare()
         environment = services.server_environment()
         _record(SERVER, project.api_url, log)
