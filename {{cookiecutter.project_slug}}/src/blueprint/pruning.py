@@ -7,7 +7,6 @@ events too, for which the API has no way (see `services.server_environment`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -24,16 +23,18 @@ from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterEndTime,
     FlowRunFilterParentFlowRunId,
+    FlowRunFilterParentTaskRunId,
     FlowRunFilterState,
     FlowRunFilterStateType,
 )
-from prefect.client.schemas.objects import TERMINAL_STATES, FlowRun
+from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
 from blueprint import database, deploying, leftovers, limits, services, show
 from blueprint.processes import SERVER
 from blueprint.project import Problem, Project, mark
+from ingest.say import Say, silent
 from runtime.project import ROOT
 
 _PAGE = 100
@@ -60,8 +61,10 @@ class Pruned:
         return asdict(self)
 
 
-def prune(project: Project, dry_run: bool = False) -> Pruned:
+def prune(project: Project, dry_run: bool = False, say: Say = silent) -> Pruned:
     """Delete what is older than the limits; a server that does not answer is left out.
+
+    Interrupted, it goes on where it was when it is called again.
 
     Raises:
         Problem: pyproject.toml or prefect.yaml has faults.
@@ -77,7 +80,7 @@ def prune(project: Project, dry_run: bool = False) -> Pruned:
         leftovers.remove([*old, *folders])
     try:
         with services.connected(project) as client:
-            _prune_server(client, limits.ago(kept.runs_days), done)
+            _prune_server(client, limits.ago(kept.runs_days), done, say)
     except (Problem, httpx.HTTPError) as problem:
         done.server = f"{problem}".partition("\n")[0] or type(problem).__name__
     else:
@@ -106,15 +109,18 @@ def tell(done: Pruned, quiet: bool = False) -> None:
         show.warn(f"runs were left as they are: {done.server}")
 
 
-def _prune_server(client: SyncPrefectClient, before: datetime, done: Pruned) -> None:
+def _prune_server(client: SyncPrefectClient, before: datetime, done: Pruned, say: Say) -> None:
     mine = None if done.whole_server else _deployments(client)
-    for run in _ended(client, before, mine) if mine is None or mine else ():
-        for one in [*_children(client, run.id), run]:
-            done.artifacts += _delete_artifacts(client, one.id, done.dry_run)
-            done.runs += 1
+    old = [] if mine == [] else _ended(client, before, mine)
+    for begin in range(0, len(old), _PAGE):
+        some = _with_children(client, old[begin : begin + _PAGE])
+        done.artifacts += _delete_artifacts(client, some, done.dry_run)
+        for run in some:
             if not done.dry_run:
                 with suppress(ObjectNotFound):  # the server's own pruning was quicker
-                    client.delete_flow_run(one.id)
+                    client.delete_flow_run(run)
+            done.runs += 1
+            say(f"old runs: {done.runs:,} of at least {len(old):,}")
 
 
 def _deployments(client: SyncPrefectClient) -> list[UUID]:
@@ -129,17 +135,31 @@ def _deployments(client: SyncPrefectClient) -> list[UUID]:
 
 def _ended(
     client: SyncPrefectClient, before: datetime, deployments: list[UUID] | None
-) -> Iterator[FlowRun]:
+) -> list[UUID]:
     """The runs that ended before that moment, oldest first; without `deployments`, all of them.
 
-    A page is read anew from where what was not deleted ends.
+    Runs that another run started are not among them: they go with that one.
     """
     which = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
         end_time=FlowRunFilterEndTime(before_=before),
+        parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True),
     )
     only = DeploymentFilter(id=DeploymentFilterId(any_=deployments)) if deployments else None
-    found: list[FlowRun] = []
+    return _ids(client, which, only)
+
+
+def _with_children(client: SyncPrefectClient, runs: list[UUID]) -> list[UUID]:
+    """The runs, and ahead of them those that they have started, and theirs."""
+    parent = FlowRunFilterParentFlowRunId(any_=runs)
+    children = _ids(client, FlowRunFilter(parent_flow_run_id=parent))
+    return [*(_with_children(client, children) if children else []), *runs]
+
+
+def _ids(
+    client: SyncPrefectClient, which: FlowRunFilter, only: DeploymentFilter | None = None
+) -> list[UUID]:
+    found: list[UUID] = []
     while page := client.read_flow_runs(
         flow_run_filter=which,
         deployment_filter=only,
@@ -147,23 +167,13 @@ def _ended(
         limit=_PAGE,
         offset=len(found),
     ):
-        found += page
-    # Those that another run started go with it where that one is old too.
-    yield from (run for run in found if deployments or run.parent_task_run_id is None)
+        found += [run.id for run in page]
+    return found
 
 
-def _children(client: SyncPrefectClient, run: UUID) -> list[FlowRun]:
-    """The runs that a run has started, and theirs, the innermost first."""
-    parent = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
-    found: list[FlowRun] = []
-    while page := client.read_flow_runs(flow_run_filter=parent, limit=_PAGE, offset=len(found)):
-        found += page
-    return [one for child in found for one in [*_children(client, child.id), child]]
-
-
-def _delete_artifacts(client: SyncPrefectClient, run: UUID, dry_run: bool) -> int:
+def _delete_artifacts(client: SyncPrefectClient, runs: list[UUID], dry_run: bool) -> int:
     """Prefect leaves a deleted run's artifacts behind."""
-    which = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run]))
+    which = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=runs))
     count = 0
     while page := client.read_artifacts(
         artifact_filter=which, limit=_PAGE, offset=count if dry_run else 0

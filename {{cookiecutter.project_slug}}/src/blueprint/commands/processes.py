@@ -98,7 +98,7 @@ def up() -> None:
             for pool in plan.pools:
                 deploying.ensure_pool(client, pool)
             services.ensure_worker(client, plan.pools[0])
-    pruning.tell(pruning.prune(project), quiet=True)
+    pruning.tell(pruning.prune(project, say=show.Progress()), quiet=True)
     show.ok(f"UI: {project.ui_url}")
 
 

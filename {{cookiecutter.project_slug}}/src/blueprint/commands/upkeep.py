@@ -97,10 +97,11 @@ def prune(
     project = enter()
     from blueprint import pruning
 
-    done = pruning.prune(project, dry_run)
     if as_json:
+        done = pruning.prune(project, dry_run)
         print(json.dumps(done.json(), indent=2))
     else:
+        done = pruning.prune(project, dry_run, show.Progress())
         pruning.tell(done)
     if done.server:
         raise Problem("The server was not asked, so its runs are as they were.")
