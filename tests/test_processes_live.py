@@ -131,7 +131,6 @@ def test_runs_of_a_worker_that_was_killed_do_not_stay_running(project: Living) -
             one.kill()
         psutil.wait_procs(family, timeout=10)
         assert state(project, run["id"]) == "RUNNING"
-        project.blueprint("up")
         printed = project.blueprint("down")
         assert f"{run['name']} was ended before it was done" in printed
         assert state(project, run["id"]) == "CRASHED"

@@ -31,10 +31,11 @@ def names(client: SyncPrefectClient | None, runs: Collection[str]) -> list[str]:
     return [run.name for run in found if run] or sorted(runs)
 
 
-def report(client: SyncPrefectClient, worker: str, seen: Collection[str]) -> None:
-    """After a worker has ended: no run of its stays as if it went on; say which were cut short.
+def report(client: SyncPrefectClient, worker: str, seen: Collection[str] = ()) -> None:
+    """While no worker of that name works: no run of its stays as if it went on.
 
-    A run is the worker's by the label that the worker gave it, or was seen among its processes.
+    What was cut short is told. A run is the worker's by the label that the worker gave it, or was
+    seen among its processes; one whose process still runs is left alone.
     """
     lost = {run.id: run for run in _active(client) if run.labels.get(_LABEL) == worker}
     for one in seen:
@@ -45,7 +46,7 @@ def report(client: SyncPrefectClient, worker: str, seen: Collection[str]) -> Non
     for run in lost.values():
         if str(run.id) in there:
             continue
-        message = "Its worker was stopped by `blueprint down`."
+        message = "Its worker and its process have ended without it."
         asked_for = run.state_type == StateType.CANCELLING
         state = Cancelled(message=message) if asked_for else Crashed(message=message)
         client.set_flow_run_state(run.id, state, force=True)

@@ -52,7 +52,8 @@ def down(project: Project, limit: int | None = None) -> None:
         except (Problem, httpx.HTTPError) as error:
             reason = str(error).splitlines()[0]
             show.warn(f"stopping without asking the server who uses it: {reason}")
-        if (WORKER.ours() or in_hand) and not _stop_worker(client, limit):
+        # Also where none runs: one that was killed may have left runs that show as Running.
+        if WORKER.by == UP and not _stop_worker(client, limit):
             return
         if SERVER.ours() is not None:
             _stop_server(client, there)
@@ -92,7 +93,8 @@ def _stop_worker(client: SyncPrefectClient | None, limit: int) -> bool:
     if had:
         show.ok("the worker is stopped")
     if client:
-        services.forget(client, pool)
+        if pool:
+            services.forget(client, pool)
         ended.report(client, name, seen)
     return True
 

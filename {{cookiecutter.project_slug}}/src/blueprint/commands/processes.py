@@ -59,7 +59,7 @@ def worker(*, pool: str | None = None, log: _Log = False) -> None:
         Write into the log that `blueprint logs` shows, in place of the terminal.
     """
     project = enter()
-    from blueprint import deploying, draining, manifest, services, working
+    from blueprint import deploying, draining, ended, manifest, services, working
     from blueprint.processes import STARTED_BY, UP, WORKER, alone
 
     pool = pool or manifest.load().pools[0]
@@ -76,6 +76,7 @@ def worker(*, pool: str | None = None, log: _Log = False) -> None:
     with services.connected(project) as client:
         deploying.ensure_pool(client, pool)
         services.forget(client, pool)
+        ended.report(client, services.worker_name())  # of a worker that was killed
     working.work(pool, services.worker_name())
 
 
