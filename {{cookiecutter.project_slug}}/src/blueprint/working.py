@@ -127,11 +127,12 @@ async def _end_runs(stop: _Stop, name: str) -> None:
         limit = stop.limit()
         if limit is None or time.monotonic() - began < limit:
             continue
+        mine = psutil.Process().children(recursive=True)
         for run, processes in runs_of(name).items():
-            if not belongs_to(mark(), processes):
-                continue
-            for one in processes:
-                _end_gently(one, run, told)
+            # A worker that `blueprint up` has started meanwhile has the same name.
+            if belongs_to(mark(), processes):
+                for one in set(processes) & set(mine):
+                    _end_gently(one, run, told)
 
 
 def _end_gently(one: psutil.Process, run: str, told: dict[int, float]) -> None:
