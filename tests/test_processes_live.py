@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -150,10 +151,10 @@ def test_a_run_that_outlives_its_killed_worker_is_ended_by_down(project: Living)
 
 
 def test_a_drain_harms_no_worker_and_no_run_of_another_project(
-    project: Living, neighbour: Living
+    project: Living, neighbour: Living, tmp_path: Path
 ) -> None:
     project.blueprint("up")
-    worker = neighbour.start(neighbour.tool("blueprint"), "worker")
+    worker = as_systemd_starts_it(neighbour, "worker", tmp_path)
     try:
         wait_for(lambda: f"{neighbour.path.name}-" in project.blueprint("status"))
         printed = project.blueprint("down")
@@ -161,7 +162,12 @@ def test_a_drain_harms_no_worker_and_no_run_of_another_project(
         assert "stays up, since others use it: worker" in printed
         neighbour.blueprint("run")
         assert neighbour.rows() == 3000
-        assert "was started by a terminal and is left alone" in neighbour.blueprint("down")
+        # What systemd runs is found, used, and left to it.
+        assert "starting a worker" not in neighbour.blueprint("up")
+        assert "started by this project" in neighbour.blueprint("status")
+        printed = neighbour.blueprint("down")
+        assert "systemctl --user stop" in printed
+        assert "is left alone" in printed
         assert worker.poll() is None
     finally:
         worker.terminate()
@@ -280,6 +286,18 @@ def test_systemd_takes_the_units_as_they_are_written(project: Living, tmp_path: 
     broken = units[1].with_name("broken.service")
     broken.write_text(units[1].read_text("utf-8").replace(' dir"', '"').replace("/bin/", "/bin /"))
     assert verified([*verify, str(broken)], tmp_path).returncode != 0
+
+
+def as_systemd_starts_it(living: Living, role: str, folder: Path) -> subprocess.Popen[bytes]:
+    """Start the server or worker with the words and the variables of its unit, and no others."""
+    living.blueprint("units", "--kind", "systemd", "--write", "--folder", str(folder))
+    text = next(folder.glob(f"*-{role}.service")).read_text("utf-8").replace("%%", "%")
+    lines = [line.partition("=")[::2] for line in text.splitlines()]
+    command = next(shlex.split(value[1:]) for key, value in lines if key == "ExecStart")
+    words = [shlex.split(value)[0] for key, value in lines if key == "Environment"]
+    bare = {key: living.environment[key] for key in ("PATH", "HOME", "LANG")}
+    environment = bare | dict(word.split("=", 1) for word in words)
+    return subprocess.Popen(command, cwd="/", env=environment, stdin=subprocess.DEVNULL)
 
 
 def verified(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:

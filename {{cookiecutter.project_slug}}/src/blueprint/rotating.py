@@ -36,9 +36,9 @@ def write(source: int, path: Path, size: int, count: int) -> None:
         # A full disk or a log that somebody removed must not end what writes here.
         with contextlib.suppress(OSError):
             if not path.exists():
-                file.close()
-                file = path.open("ab", buffering=0)
-        there = file.tell()
+                old, file = file, path.open("ab", buffering=0)
+                old.close()
+        there, ends = file.tell(), chunk.endswith(b"\n")
         if there + len(chunk) > size:
             end = chunk.find(b"\n") + 1
             _put(file, chunk[:end])
@@ -46,7 +46,7 @@ def write(source: int, path: Path, size: int, count: int) -> None:
             if there and (end or whole or there > 2 * size):
                 file = _begun_anew(file, path, count)
         _put(file, chunk)
-        whole = chunk.endswith(b"\n") or (whole and not chunk)
+        whole = ends
     file.close()
 
 
@@ -57,18 +57,19 @@ def _put(file: BinaryIO, data: bytes) -> None:
 
 def _begun_anew(file: BinaryIO, path: Path, count: int) -> BinaryIO:
     file.close()
+    with contextlib.suppress(OSError):
+        # Among them those that a higher count has left.
+        for number in range(count + 100, 0, -1):
+            younger = rotated(path, number - 1)
+            if number >= count:
+                younger.unlink(missing_ok=True)
+            elif younger.exists():
+                younger.replace(rotated(path, number))
     try:
-        for number in range(count - 1, 0, -1):
-            with contextlib.suppress(FileNotFoundError):
-                rotated(path, number - 1).replace(rotated(path, number))
-        if count == 1:
-            path.unlink(missing_ok=True)
-        # Those that an earlier, higher count has left.
-        for number in range(count, count + 100):
-            rotated(path, number).unlink(missing_ok=True)
-    finally:
-        file = path.open("ab", buffering=0)
-    return file
+        return path.open("ab", buffering=0)
+    except OSError:  # no room: what comes now is lost, until there is some again
+        path.unlink(missing_ok=True)
+        return Path(os.devnull).open("ab", buffering=0)
 
 
 if __name__ == "__main__":
