@@ -89,6 +89,10 @@ def test_while_the_worker_drains_its_run_finishes_and_no_new_one_is_taken(projec
         before = log(project, "worker").count("takes no new run")
         down = begun(project, "down")
         wait_for(lambda: log(project, "worker").count("takes no new run") > before)
+        # Ctrl-C leaves the drain as it is, and the same command goes on with it.
+        down.send_signal(signal.SIGINT)
+        assert down.wait(timeout=30) == 130
+        down = begun(project, "down")
         new = triggered(project)
         # The worker asked for due runs every three seconds: let it pass over this one.
         wait_for(lambda: state(project, new["id"]) == "LATE", 60)
