@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,22 @@ def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
 def test_a_drain_may_be_at_once(tmp_path: Path) -> None:
     text = "[tool.blueprint.limits]\ndrain_seconds = 0"
     assert limits.read(project(tmp_path, text)).drain_seconds == 0
+
+
+def test_a_server_that_is_started_here_keeps_what_the_limits_say(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from prefect.settings import Settings
+
+    from blueprint import services
+
+    monkeypatch.setattr(limits, "read", lambda: Limits(runs_days=30, events_days=3))
+    for name, value in services.server_environment().items():
+        monkeypatch.setenv(name, value)
+    server = Settings().server
+    assert server.events.retention_period == timedelta(days=3)
+    assert server.services.db_vacuum.retention_period == timedelta(days=30)
+    assert {"events", "flow_runs"} <= server.services.db_vacuum.enabled_vacuum_types
+    # What somebody has set for the server counts.
+    monkeypatch.setenv("PREFECT_SERVER_EVENTS_RETENTION_PERIOD", "P1D")
+    assert services.server_environment()["PREFECT_SERVER_EVENTS_RETENTION_PERIOD"] == "P1D"
