@@ -20,8 +20,9 @@ app = App(
 app.command(phases.all_phases, name="all")
 for command in (
     *(phases.phase1, phases.phase2, phases.phase3, phases.deploy, phases.lint),
+    *(phases.redeploy, phases.cleanup),
     *(processes.server, processes.up, processes.down, processes.status),
-    runs.run,
+    *(runs.run, runs.test_failure),
     *(records.infer_contract, records.preview, records.replay_quarantine),
 ):
     app.command(command)
@@ -33,7 +34,7 @@ def main() -> None:
         app()
     except (Problem, PipelineError) as problem:
         print(f"\nblueprint: {problem}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(getattr(problem, "code", 1))
     except Exception as error:
         if not type(error).__module__.startswith(("prefect.", "httpx")):
             raise

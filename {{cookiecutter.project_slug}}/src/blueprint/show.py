@@ -25,6 +25,11 @@ console = Console(
 )
 
 
+def quiet(so: bool) -> None:
+    """Print nothing of what follows: a reader wants the JSON alone."""
+    console.quiet = so
+
+
 def heading(text: str) -> None:
     """A phase or a command begins."""
     console.print(f"\n{text}", style="bold")
@@ -43,6 +48,11 @@ def doing(text: str) -> None:
 def warn(text: str) -> None:
     """Something works, and yet a person should know."""
     console.print(f"  note  {text}")
+
+
+def said(text: str) -> None:
+    """A line of a run's own log."""
+    console.print(f"        {text}", style="dim")
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""`blueprint status` and `blueprint run`: what is there, and a run on demand."""
+"""`blueprint status`: what is there, and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from blueprint import deploying, manifest, runs, services, show
 from blueprint.processes import SERVER, WORKER
 from blueprint.project import Problem, Project
-from runtime.summary import read, read_all
+from runtime.summary import read_all
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -77,21 +77,3 @@ def _deployment(
 
 def _started(process: object) -> str:
     return ", started by this project" if process else ""
-
-
-def trigger(project: Project, parameters: dict[str, Any], watch: bool) -> None:
-    """Trigger a run of the first deployment; with `watch`, wait for its end and show what it did.
-
-    Raises:
-        Problem: the parameters are refused, no worker takes the run, or it did not complete.
-    """
-    plan = manifest.load().first
-    with services.connected(project) as client:
-        run = runs.trigger(client, deploying.find(client, plan), parameters)
-        show.ok(f"run {run.name}: {project.ui_url}/runs/flow-run/{run.id}")
-        if not watch:
-            return
-        run = runs.completed(runs.wait(client, run, plan["work_pool"]["name"]))
-        summary = read(client, run.id)
-        if summary:
-            show.summary(summary)
