@@ -33,6 +33,9 @@ _MISSED = 3
 _SHORTEST = 10
 """Seconds: Prefect lets no automation wait for less."""
 
+# The names of Prefect's states (prefect/states.py): a custom one would be no relief.
+_TAKEN = ("Pending", "Submitting", "InfrastructurePending")
+_RUNNING = ("Running", "Retrying", "Cancelling")
 _ENDED = ("Completed", "Failed", "Crashed", "Cancelled", "TimedOut", "Cached", "RolledBack")
 _WAITING = ("Scheduled", "Late", "AwaitingRetry", "AwaitingConcurrencySlot", "Paused", "Suspended")
 _PAGE = 200
@@ -101,15 +104,15 @@ def wanted(
         ),
         _Rule(
             "a run that a worker took and did not begin",
-            after=_events("Pending"),
-            unless={sign, *_events("Running", "Cancelling", *_ENDED, *_WAITING)},
+            after=_events(*_TAKEN),
+            unless={sign, *_events(*_RUNNING, *_ENDED, *_WAITING)},
             seconds=waits.pending,
             actions=[_change(StateType.CRASHED, f"Pending for {waits.pending} s.")],
         ),
         _Rule(
             "a run that no worker took",
             after=_events("Late"),
-            unless=_events("Pending", "Running", "Cancelling", "Scheduled", *_WAITING[2:], *_ENDED),
+            unless=_events(*_TAKEN, *_RUNNING, *_ENDED, *_WAITING) - _events("Late"),
             seconds=waits.late,
             # A run that was Scheduled is Cancelled at once; one that has ended stays as it is.
             actions=[

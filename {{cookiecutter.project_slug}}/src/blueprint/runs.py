@@ -118,7 +118,7 @@ class Telling:
         if run.state_name != self._state or now - self._told >= 30:
             self._state, self._told = run.state_name, now
             why = ", since another run of this deployment goes on" * (run.state_name == AWAITING)
-            show.doing(f"run {run.name}: {run.state_name} ({now - self._began:.0f} s){why}")
+            show.doing(f"run {run.name} is {run.state_name} ({now - self._began:.0f} s){why}")
 
 
 def completed(run: FlowRun) -> FlowRun:
