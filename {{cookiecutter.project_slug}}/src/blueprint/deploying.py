@@ -17,7 +17,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 
-from blueprint import automations, owning, pools, show
+from blueprint import automations, owning, pools, rules, show
 from blueprint.comparing import differences
 from blueprint.flows import check_parameters, load_flow
 from blueprint.manifest import Manifest, variables
@@ -47,7 +47,7 @@ def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -
     """
     named = {one["name"]: one for one in plan.deployments}
     flows = {name: load_flow(one) for name, one in named.items()}
-    waits = automations.patience(plan.deployments)
+    waits = rules.patience(plan.deployments)
     for one in plan.deployments:
         check_parameters(flows[one["name"]], one["name"], one.get("parameters") or {})
         if not take_over:

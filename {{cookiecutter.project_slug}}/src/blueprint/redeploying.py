@@ -8,7 +8,7 @@ import sys
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 
-from blueprint import automations, deploying, manifest, owning, schedules, services, show
+from blueprint import automations, deploying, manifest, owning, rules, schedules, services, show
 from blueprint.comparing import differences
 from blueprint.flows import load_flow
 from blueprint.manifest import Manifest
@@ -72,6 +72,6 @@ def changes(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) 
         for name in deploying.orphans(client, plan, flows)
     ]
     if len(ids) == len(plan.deployments):
-        waits = automations.patience(plan.deployments)
+        waits = rules.patience(plan.deployments)
         found += automations.differences(client, plan.name, ids, waits)
     return found

@@ -40,7 +40,7 @@ def run(
     watch
         Wait for the end.
     as_json
-        Print only the run as JSON, at its end.
+        Print only the run as JSON, at its end; with --local, what it did.
     """
     project = enter()
     parameters = _parameters(param or [])
@@ -50,8 +50,11 @@ def run(
         here.without_server()
         from blueprint import manifest
 
+        show.quiet(as_json)
         summary = here.run(manifest.load().first, parameters)
         show.summary(summary)
+        if as_json:
+            sys.stdout.write(summary.model_dump_json(indent=2) + "\n")
         return
     from blueprint import triggering
 
