@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -73,8 +74,16 @@ class Living:
             headers={"Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.read()
+        for again in (True, True, True, True, False):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return answer.read()
+            except urllib.error.HTTPError as error:
+                # Its database is busy; Prefect's own client asks again too.
+                if error.code != 503 or not again:
+                    raise
+                time.sleep(1)
+        raise AssertionError("the last try returns or raises")
 
     def rows(self, table: str = "orders", target: str = "data/warehouse.duckdb") -> int:
         """How many rows the project's warehouse holds."""

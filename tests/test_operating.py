@@ -270,6 +270,7 @@ def test_automations_mark_this_projects_runs_and_no_others(living: Living, sourc
             wait_for(lambda: state_of(living, own["Running"])["type"] == "CRASHED", 60)
         finally:
             source.held.clear()
+            living.blueprint("up")
         assert "No sign of life for 90 s" in state_of(living, killed)["message"]
         assert {state_of(living, run)["name"] for run in others.values()} == set(others)
         told = wait_for(lambda: len(source.posted) >= 4 and source.posted)
@@ -279,7 +280,6 @@ def test_automations_mark_this_projects_runs_and_no_others(living: Living, sourc
             living.api(
                 f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLED"}, "force": True}
             )
-    living.blueprint("up")
     living.script("redeploy.sh")
     # The slot that the dead run held is free.
     assert ends(living, "trigger_with_params.sh")[0] == 0
@@ -534,7 +534,7 @@ def test_cleanup_removes_what_is_ours_and_touches_no_namesake(
     copied = scratch / "copied" / living.path.name
     shutil.copytree(living.path, copied, symlinks=True)
     copy = Living(copied, living.api_url, Path(living.environment["PREFECT_HOME"]))
-    copy.blueprint("deploy", "--take-over")
+    copy.script("redeploy.sh", "--take-over")
     foreign = _foreign_deployment(living)
     rows = living.rows()
     code, printed = ends(living, "cleanup.sh", "--yes")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -45,8 +45,7 @@ def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -
             another project, `prefect deploy` failed, or the server does not hold what the
             manifest says.
     """
-    named = {one["name"]: one for one in plan.deployments}
-    flows = {name: load_flow(one) for name, one in named.items()}
+    flows = {one["name"]: load_flow(one) for one in plan.deployments}
     waits = rules.patience(plan.deployments)
     for one in plan.deployments:
         check_parameters(flows[one["name"]], one["name"], one.get("parameters") or {})
@@ -54,26 +53,21 @@ def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -
             owning.refuse_foreign(client, full_name(flows, one))
     for pool in plan.pools:
         ensure_pool(client, pool)
-    before = {name: _schedules_of(client, full_name(flows, one)) for name, one in named.items()}
+    before = {one["name"]: _look(client, full_name(flows, one)) for one in plan.deployments}
     _run_prefect_deploy()
     faults: list[str] = []
-    ids = []
+    held: dict[str, DeploymentResponse] = {}
     for one in plan.deployments:
-        held = client.read_deployment_by_name(full_name(flows, one))
-        held = _drop_old_schedules(client, held, one, before[one["name"]])
-        faults += differences(held, one, client, with_version=True)
-        pools.follow_the_pool(client, held)
-        ids.append(held.id)
+        name = one["name"]
+        there = client.read_deployment_by_name(full_name(flows, one))
+        held[name] = there = _settle(client, there, one, before[name])
+        faults += differences(there, one, client, with_version=True)
         show.ok(f"deployed {full_name(flows, one)}")
-    for name, old in orphans(client, plan, flows).items():
-        client.delete_deployment(old.id)
-        show.ok(f"removed the deployment {name}, which prefect.yaml no longer has")
-        if old.paused or (old.schedules and not any(one.active for one in old.schedules)):
-            show.warn("it was paused: pause the one that replaces it, if there is one")
+    _remove(client, orphans(client, plan, flows), [held[n] for n in held if not before[n]])
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise Problem(f"The server does not hold what prefect.yaml says:\n{listed}")
-    automations.reconcile(client, plan.name, ids, waits)
+    automations.reconcile(client, plan.name, [one.id for one in held.values()], waits)
     show.ok("what the server holds equals prefect.yaml; automations look after its runs")
 
 
@@ -114,37 +108,69 @@ def full_name(flows: Mapping[str, Flow[..., Any]], deployment: Mapping[str, Any]
     return f"{flows[deployment['name']].name}/{deployment['name']}"
 
 
-def _schedules_of(client: SyncPrefectClient, name: str) -> dict[str | None, bool]:
-    """The slugs of a deployment's schedules, and whether each is active; none where there is none."""
+def _look(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
     try:
-        held = client.read_deployment_by_name(name)
+        return client.read_deployment_by_name(name)
     except ObjectNotFound:
-        return {}
-    return {one.slug: one.active for one in client.read_deployment_schedules(held.id)}
+        return None
+
+
+def _settle(
+    client: SyncPrefectClient,
+    held: DeploymentResponse,
+    wanted: Mapping[str, Any],
+    before: DeploymentResponse | None,
+) -> DeploymentResponse:
+    """Put right what `prefect deploy` leaves or loses: old schedules, a pause, runs elsewhere."""
+    if before:
+        _drop_old_schedules(client, held, wanted, before)
+        if before.paused and wanted.get("paused") is None and not held.paused:
+            _pause(client, held, "as it was before")
+        pools.follow_the_pool(client, held)
+    return client.read_deployment(held.id)
 
 
 def _drop_old_schedules(
     client: SyncPrefectClient,
     held: DeploymentResponse,
     wanted: Mapping[str, Any],
-    before: Mapping[str | None, bool],
-) -> DeploymentResponse:
-    """`prefect deploy` leaves a schedule active that the manifest no longer has: it would fire.
+    before: DeploymentResponse,
+) -> None:
+    """A schedule that the manifest no longer has would fire.
 
     Where all of those were paused, so are the ones that came in the same deploy: a schedule that
     an operator has paused does not run by itself because it was given another name.
     """
     slugs = {one["slug"] for one in wanted.get("schedules") or []}
-    old = before.keys() - slugs
-    paused = bool(old) and not any(before[slug] for slug in old)
+    known = {one.slug: one.active for one in before.schedules}
+    old = known.keys() - slugs
+    paused = bool(old) and not any(known[slug] for slug in old)
     for one in client.read_deployment_schedules(held.id):
         if one.slug not in slugs:
             client.delete_deployment_schedule(held.id, one.id)
             show.ok(f"removed the schedule {one.slug or one.id}, which prefect.yaml no longer has")
-        elif paused and one.active and one.slug not in before:
+        elif paused and one.active and one.slug not in known:
             client.update_deployment_schedule(held.id, one.id, active=False)
             show.warn(f"the schedule {one.slug} is paused, as the one was that it replaces")
-    return client.read_deployment(held.id)
+
+
+def _remove(
+    client: SyncPrefectClient,
+    old: Mapping[str, DeploymentResponse],
+    new: Sequence[DeploymentResponse],
+) -> None:
+    """Remove deployments that the manifest no longer has; a pause goes over to the new ones."""
+    for name, one in old.items():
+        client.delete_deployment(one.id)
+        show.ok(f"removed the deployment {name}, which prefect.yaml no longer has")
+        if one.paused or (one.schedules and not any(each.active for each in one.schedules)):
+            for each in new:
+                _pause(client, each, f"as {name} was")
+
+
+def _pause(client: SyncPrefectClient, held: DeploymentResponse, why: str) -> None:
+    client.pause_deployment(held.id)
+    show.warn(f"the deployment {held.name} is paused, {why}; resume it in the UI")
 
 
 def _run_prefect_deploy() -> None:
