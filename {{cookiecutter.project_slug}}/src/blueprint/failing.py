@@ -56,8 +56,6 @@ def main() -> None:
     except (project.Problem, PipelineError) as problem:
         print(f"\nblueprint: {problem}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
     text = json.dumps([asdict(one) for one in outcomes])
     (scratch / "results.json").write_text(text, "utf-8")
 

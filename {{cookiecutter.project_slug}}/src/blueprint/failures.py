@@ -17,13 +17,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from blueprint import show
 from blueprint.project import STATE, Problem
 from runtime.project import ROOT
 
 _WIDEST = 200  # characters that are shown of a line; --json has all
-_GRACE = 30
-"""Seconds that the scenarios are given to end their server after Ctrl-C."""
+_GRACE = 10
+"""Seconds that the scenarios and their server are given to end after Ctrl-C."""
 
 
 def test_failure(as_json: bool = False) -> bool:
@@ -62,19 +64,33 @@ def _run(scratch: Path, as_json: bool) -> int:
     command = [sys.executable, "-m", "blueprint.failing", str(scratch)]
     out = subprocess.DEVNULL if as_json else None
     child = subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        # Ctrl-C reaches this process alone, which then ends the other and its server.
+        start_new_session=True,
     )
     try:
         return child.wait()
-    except BaseException:
-        # Ctrl-C has reached the child too: it ends its server, and must be let.
-        with suppress(subprocess.TimeoutExpired):
-            child.wait(_GRACE)
-        raise
     finally:
-        if child.poll() is None:
-            child.kill()
-            child.wait()
+        _end(child)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End the scenarios and the server that they started, where they have not ended."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(child.pid)
+        family = [*process.children(recursive=True), process]
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.terminate()
+        _, left = psutil.wait_procs(family, timeout=_GRACE)
+        for one in left:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+    child.wait()
 
 
 def _results(scratch: Path) -> list[dict[str, Any]]:
