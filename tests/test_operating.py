@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -462,7 +464,6 @@ def test_a_moved_work_pool_leaves_no_run_in_the_old_one(living: Living) -> None:
         assert moved["expected_start_time"].startswith("2099")
         living.ask(f"/flow_runs/{moved['id']}", method="DELETE")
     living.script("redeploy.sh")
-    living.ask("/work_pools/another%20pool", method="DELETE")
 
 
 # Failing on purpose
@@ -493,6 +494,27 @@ def test_a_failure_that_ends_otherwise_is_named_and_ends_in_an_error(living: Liv
     assert code == 1
     assert "OTHERWISE THAN EXPECTED: it ended Failed" in printed
     assert list((living.path / ".blueprint" / "scratch").iterdir()) == []
+
+
+def test_ctrl_c_ends_the_test_of_failures_and_leaves_nothing(living: Living) -> None:
+    child = subprocess.Popen(
+        ["dash", str(living.path / "scripts" / "test_failure.sh")],
+        env=living.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert child.stdout
+    scratch = living.path / ".blueprint" / "scratch"
+    wait_for(lambda: list(scratch.glob("failures-*/home/prefect.db")))  # its server begins
+    os.killpg(child.pid, signal.SIGINT)
+    printed = child.communicate(timeout=60)[0]
+    assert child.returncode == 130
+    assert "blueprint: stopped" in printed and "Traceback" not in printed
+    assert list(scratch.iterdir()) == []
 
 
 def test_failures_are_tested_with_an_inferred_contract_too(
@@ -541,6 +563,7 @@ def test_cleanup_removes_what_is_ours_and_touches_no_namesake(
     code, printed = ends(living, "cleanup.sh", "--yes")
     assert code == 0, printed
     assert "others use: the deployment" in printed
+    assert [pool["name"] for pool in living.api("/work_pools/filter", {})] == [POOL]
     assert automations(living) == []
     assert deployment(copy)["name"] == "production-etl"
     assert len(automations(copy)) == 4

@@ -21,7 +21,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
 from blueprint import automations, manifest, notifying, owning, pools, services, show
-from blueprint.processes import WORKER
+from blueprint.processes import WORKER, alone
 from blueprint.project import Problem, Project
 
 
@@ -80,7 +80,8 @@ def look(client: SyncPrefectClient) -> Plan:
         plan.removed.append(
             ("the Webhook block of its notifications", lambda: notifying.remove_own(client))
         )
-    named = [one.work_pool_name for one in mine] + _pools_of_the_manifest()
+    made = [pool.name for pool in client.read_work_pools() if pools.is_made_here(pool)]
+    named = [one.work_pool_name for one in mine] + _pools_of_the_manifest() + made
     for name in dict.fromkeys(filter(None, named)):
         _pool(client, name, {one.id for one in mine}, plan)
     return plan
@@ -151,9 +152,10 @@ def _pool(client: SyncPrefectClient, name: str, mine: set[object], plan: Plan) -
 
 
 def _remove_pool(client: SyncPrefectClient, name: str) -> None:
-    if WORKER.process() is not None and WORKER.serves == name:
-        WORKER.stop()
-        show.ok("the worker is stopped")
+    with alone():
+        if WORKER.process() is not None and WORKER.serves == name:
+            WORKER.stop()
+            show.ok("the worker is stopped")
     client.delete_work_pool(name)
 
 

@@ -15,6 +15,8 @@ app = App(
     help="Check, deploy, run and stop this project's pipeline.",
     version_flags=[],
     result_action="return_value",
+    # Its own way is to end without a word; what is said of Ctrl-C stands below.
+    suppress_keyboard_interrupt=False,
 )
 
 app.command(phases.all_phases, name="all")
