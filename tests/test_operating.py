@@ -282,6 +282,7 @@ def test_automations_mark_this_projects_runs_and_no_others(living: Living, sourc
             living.api(
                 f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLED"}, "force": True}
             )
+    living.ask(f"/deployments/{foreign}", method="DELETE")
     living.script("redeploy.sh")
     living.blueprint("up")
     # The slot that the dead run held is free.
