@@ -28,7 +28,7 @@ class Record(BaseModel):
 
 
 def _record(number: int) -> str:
-    return f'{{"id": {number}, "name": "Zoë, {number}"}}'
+    return json.dumps({"id": number, "name": f"Zoë, {number}"}, ensure_ascii=False)
 
 
 def _judged(folder: Path, text: str | bytes, key: str | None = None) -> Judged:
