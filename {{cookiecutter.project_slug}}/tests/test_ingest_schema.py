@@ -44,6 +44,7 @@ class Tree(BaseModel):
 
 
 Money = Annotated[Decimal, Field(decimal_places=2)]
+Price = Annotated[Decimal, Field(max_digits=18, decimal_places=2)]
 
 
 @pytest.mark.parametrize(
@@ -56,6 +57,9 @@ Money = Annotated[Decimal, Field(decimal_places=2)]
         (Money, "DECIMAL(38, 2)"),
         (Money | None, "DECIMAL(38, 2)"),
         (list[Money], "DECIMAL(38, 2)[]"),
+        (Price, "DECIMAL(18, 2)"),
+        (Annotated[Price, Field(max_digits=19)], "DECIMAL(38, 2)"),
+        (Annotated[Money, Field(max_digits=12)], "DECIMAL(18, 2)"),
         (date, "DATE"),
         (datetime, "TIMESTAMPTZ"),
         (AwareDatetime, "TIMESTAMPTZ"),

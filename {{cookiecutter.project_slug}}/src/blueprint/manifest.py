@@ -14,6 +14,7 @@ import yaml
 
 from blueprint.lint import VARIABLE, lint
 from blueprint.project import Problem, mark
+from blueprint.versions import version
 from runtime.project import ROOT
 
 PATH = ROOT / "prefect.yaml"
@@ -24,6 +25,7 @@ class Manifest:
     """What `prefect.yaml` says, with its variables filled in."""
 
     deployments: list[dict[str, Any]]
+    name: str = ROOT.name
 
     @property
     def first(self) -> dict[str, Any]:
@@ -37,11 +39,12 @@ class Manifest:
 
 
 def variables() -> dict[str, str]:
-    """What `blueprint deploy` fills into the manifest: this project's interpreter, folder, mark."""
+    """What `blueprint deploy` fills in: this project's interpreter, folder, mark and version."""
     return {
         "PROJECT_PYTHON": shlex.quote(sys.executable),
         "PROJECT_ROOT": str(ROOT),
         "PROJECT_ID": mark(),
+        "PROJECT_VERSION": version(),
     }
 
 
@@ -51,19 +54,32 @@ def load(path: Path = PATH) -> Manifest:
     Raises:
         Problem: it is missing or has faults; the message names all of them.
     """
+    environment = {**os.environ, **variables()}
+    raw = _read(path)
+    if found := lint(raw, environment):
+        listed = "\n".join(f"  - {fault}" for fault in found)
+        raise Problem(f"{path.name} has faults; nothing was deployed:\n{listed}")
+    filled = _fill(raw, environment)
+    return Manifest(filled["deployments"], str(filled.get("name") or ROOT.name))
+
+
+def faults(path: Path = PATH) -> list[str]:
+    """All faults of the manifest, each a sentence; also that it is missing or no YAML."""
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
+        return lint(_read(path), {**os.environ, **variables()})
+    except Problem as problem:
+        return [str(problem)]
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError:
         raise Problem(
             f"There is no {path}: bring it back with `git checkout {path.name}`."
         ) from None
     except yaml.YAMLError as error:
         raise Problem(f"{path.name} is not YAML: {error}") from None
-    environment = {**os.environ, **variables()}
-    if faults := lint(raw, environment):
-        listed = "\n".join(f"  - {fault}" for fault in faults)
-        raise Problem(f"{path.name} has faults; nothing was deployed:\n{listed}")
-    return Manifest(_fill(raw, environment)["deployments"])
 
 
 def _fill(value: Any, environment: Mapping[str, str]) -> Any:

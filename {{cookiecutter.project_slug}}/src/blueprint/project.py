@@ -25,7 +25,12 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 class Problem(Exception):
-    """Something a person can mend; the message says what failed and what to do next."""
+    """Something a person can mend; the message says what failed and what to do next.
+
+    code: the exit code of the command that it ends.
+    """
+
+    code = 1
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,16 @@ def enter() -> Project:
             another API than the project does, or Prefect's folder cannot be made.
     """
     os.chdir(ROOT)
-    settings = _read_settings()
+    settings = read_settings()
     api_url = str(settings.get("api", {}).get("url", "")).rstrip("/")
     if not api_url:
         raise Problem("prefect.toml says no API address: give [api] a url, ending in /api.")
-    dotenv = _dotenv()
-    _refuse_another_api(api_url, dotenv)
+    there = dotenv()
+    _refuse_another_api(api_url, there)
     _refuse_another_port(api_url, settings)
     home = Path(
         os.environ.get("PREFECT_HOME")
-        or dotenv.get("PREFECT_HOME")
+        or there.get("PREFECT_HOME")
         or settings.get("home", ".prefect")
     ).expanduser()
     home = home if home.is_absolute() else ROOT / home
@@ -92,7 +97,12 @@ def enter() -> Project:
     return Project(api_url=api_url, home=home)
 
 
-def _read_settings() -> dict[str, Any]:
+def read_settings() -> dict[str, Any]:
+    """What prefect.toml says.
+
+    Raises:
+        Problem: it is missing, or is no TOML.
+    """
     path = ROOT / "prefect.toml"
     try:
         return tomllib.loads(path.read_text("utf-8"))
@@ -104,7 +114,8 @@ def _read_settings() -> dict[str, Any]:
         raise Problem(f"prefect.toml is not TOML: {error}. Mend the line it names.") from None
 
 
-def _dotenv() -> Mapping[str, str | None]:
+def dotenv() -> Mapping[str, str | None]:
+    """What the file .env says; empty where there is none."""
     if not (ROOT / ".env").is_file():
         return {}
     from dotenv import dotenv_values
@@ -112,10 +123,10 @@ def _dotenv() -> Mapping[str, str | None]:
     return dotenv_values(ROOT / ".env")
 
 
-def _refuse_another_api(api_url: str, dotenv: Mapping[str, str | None]) -> None:
+def _refuse_another_api(api_url: str, there: Mapping[str, str | None]) -> None:
     for place, asked in (
         ("the environment", os.environ.get("PREFECT_API_URL")),
-        ("the file .env", dotenv.get("PREFECT_API_URL")),
+        ("the file .env", there.get("PREFECT_API_URL")),
     ):
         if asked and asked.rstrip("/") != api_url:
             raise Problem(

@@ -18,7 +18,7 @@ def transform(records: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
         -- DECIMAL keeps cents exact, which a float would not.
         list_sum(
             list_transform(items, lambda item: item.quantity * item.unit_price)
-        )::DECIMAL(38, 2) AS items_total,
-        (items_total + shipping)::DECIMAL(38, 2) AS order_total
+        )::DECIMAL(18, 2) AS items_total,
+        (items_total + shipping)::DECIMAL(18, 2) AS order_total
         """
     )

@@ -1,26 +1,31 @@
-"""Cut a source into blocks of whole records, none of them larger than memory bears."""
+"""Blocks of whole records, none of them larger than memory bears, and how lines make them."""
+
+from __future__ import annotations
 
 import codecs
 import io
 import itertools
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO
 
-from ingest.errors import SourceError
-from ingest.formats import MAX_RECORD, Format, RawRecord
+from ingest.formats import MAX_RECORD, RawRecord
 from ingest.opening import CHUNK
-from ingest.steps import SourceFile
-
-_SKIP = re.compile(r"[ \t\n\r]*")
 
 
-def end_of_spaces(text: str, at: int) -> int:
-    """Where the spaces of JSON that begin at `at` end."""
-    found = _SKIP.match(text, at)
-    return found.end() if found else at
+@dataclass(frozen=True)
+class LineFile:
+    """Whole lines in a file of their own, of `size` bytes.
+
+    plain: it begins with no byte order mark and holds no carriage return and no byte 1, so
+    that ingest.gate.sql.lines_of may read it.
+    """
+
+    path: Path
+    size: int
+    lines: int
+    plain: bool
 
 
 @dataclass(frozen=True)
@@ -30,18 +35,36 @@ class Block:
     first: the position of the first line; None where it is known only when all blocks before
     have been counted. spoiled: records that cannot be read; their lines are empty.
     records: instead of data, parsed records, whose positions count from 1 in this block.
+    file: instead of data, a file of so many lines; see ingest.spooling.
+    cut_at: the byte of the source at which it begins, where the cut is only likely to be right;
+    see ingest.elements.
     """
 
     first: int | None
-    data: bytes
+    data: bytes = b""
     spoiled: list[RawRecord] = field(default_factory=list)
     records: list[RawRecord] | None = None
+    file: LineFile | None = None
+    cut_at: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of its text."""
+        return self.file.size if self.file else len(self.data)
+
+    def in_memory(self) -> Block:
+        """The same block with its text as data."""
+        if self.file is None:
+            return self
+        return Block(self.first, self.file.path.read_bytes(), self.spoiled)
 
 
-def line_blocks(stream: BinaryIO, records: int) -> Iterator[Block]:
-    """Blocks of an NDJSON file, with at most `records` lines each; positions are lines."""
-    first = 1
-    if stream.peek(3)[:3] == codecs.BOM_UTF8:  # type: ignore[attr-defined]
+def line_blocks(stream: BinaryIO, records: int, first: int = 1) -> Iterator[Block]:
+    """Blocks of an NDJSON file, with at most `records` lines each; positions are lines.
+
+    first: the position of the stream's first line.
+    """
+    if first == 1 and stream.peek(3)[:3] == codecs.BOM_UTF8:  # type: ignore[attr-defined]
         stream.read(3)
     while chunk := stream.read(CHUNK):
         start = b""
@@ -75,6 +98,7 @@ def _parts(whole: bytes, records: int) -> Iterator[bytes]:
 
 def without_undecodable(block: Block) -> Block:
     """The block with lines that are not UTF-8 left empty, and named among the spoiled."""
+    block = block.in_memory()
     lines, spoiled = block.data.split(b"\n"), list(block.spoiled)
     for number, line in enumerate(lines):
         try:
@@ -84,148 +108,3 @@ def without_undecodable(block: Block) -> Block:
             spoiled.append(RawRecord((block.first or 1) + number, None, line, fault))
             lines[number] = b""
     return Block(block.first, b"\n".join(lines), spoiled)
-
-
-def array_blocks(stream: BinaryIO, source: SourceFile, records: int) -> Iterator[Block]:
-    """Blocks of the records of a JSON array, or of the array under a key of a JSON object.
-
-    Each record keeps its own text, but for line breaks between its tokens. Raises
-    SourceError where the file is no whole JSON in UTF-8.
-    """
-    first = 1
-    scanner = _Scanner(stream, source)
-    found = scanner.elements()
-    while part := list(itertools.islice(found, records)):
-        # A line break within a JSON string is written \\n, so these stand between tokens.
-        text = "\n".join(item.replace("\n", " ") for item in part)
-        yield Block(first, text.encode("utf-8", "surrogatepass"))
-        first += len(part)
-
-
-class _Scanner:
-    """Finds where each element of an array begins and ends, reading on as it goes."""
-
-    def __init__(self, stream: BinaryIO, source: SourceFile) -> None:
-        self._stream = stream
-        self._source = source
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-        # Only the end of a value counts here: int() would refuse one of 4300 digits.
-        self._scan = json.JSONDecoder(parse_int=float).raw_decode
-        self._text = ""
-        self._at = 0
-        self._count = 0
-        self._ended = False
-
-    def elements(self) -> Iterator[str]:
-        for key in (self._source.records_key or "").split(".") if self._source.records_key else ():
-            self._enter(key)
-        if self._next() != "[":
-            raise self._fault("there is no array of records")
-        self._at += 1
-        if self._next() == "]":
-            self._at += 1
-        else:
-            yield from self._series()
-        if not self._source.records_key:
-            if self._next():
-                raise self._fault("something follows the array")
-        else:
-            self._leave()
-
-    def _series(self) -> Iterator[str]:
-        while True:
-            yield self._value()
-            self._count += 1
-            mark = self._next()
-            self._at += 1
-            if mark == "]":
-                return
-            if mark != ",":
-                raise self._fault("a comma or the end of the array is missing")
-
-    def _enter(self, key: str) -> None:
-        """Go to the value of a key of the object that begins here."""
-        if self._next() != "{":
-            raise self._fault(f"no object has the key {key!r}")
-        self._at += 1
-        while self._next() == '"':
-            name = json.loads(self._value())
-            if self._next() != ":":
-                break
-            self._at += 1
-            if name == key:
-                self._next()
-                return
-            self._value()
-            if self._next() == ",":
-                self._at += 1
-        raise self._fault(f"it has no key {key!r}")
-
-    def _leave(self) -> None:
-        """Read to the file's end: what was cut off there would have gone unseen."""
-        depth = (self._source.records_key or "").count(".") + 1
-        while depth:
-            mark = self._next()
-            self._at += 1
-            if mark == "}":
-                depth -= 1
-            elif mark == '"':
-                self._at -= 1
-                self._value()
-            elif mark == ":":
-                self._next()
-                self._value()
-            elif mark != ",":
-                raise self._fault("what follows the records is broken")
-        if self._next():
-            raise self._fault("something follows the object")
-
-    def _value(self) -> str:
-        self._next()
-        while True:
-            try:
-                _, end = self._scan(self._text, self._at)
-                # A number at the end of what was read may go on.
-                if end < len(self._text) or self._ended:
-                    break
-            except RecursionError:
-                raise self._fault("a record is nested too deeply") from None
-            except ValueError as error:
-                if self._ended or len(self._text) - self._at > MAX_RECORD:
-                    raise self._fault(str(error)) from None
-            self._more()
-        found, self._at = self._text[self._at : end], end
-        return found
-
-    def _next(self) -> str:
-        """The next character that is no space; empty at the end of the file."""
-        while True:
-            self._at = end_of_spaces(self._text, self._at)
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if self._ended:
-                return ""
-            self._more()
-
-    def _more(self) -> None:
-        data = self._stream.read(CHUNK)
-        self._ended = not data
-        try:
-            text = self._decode(data, final=not data)
-        except UnicodeDecodeError as error:
-            raise self._fault(f"{error.reason} ({error.object[error.start]:#04x})") from None
-        self._text, self._at = self._text[self._at :] + text, 0
-
-    def _fault(self, reason: str) -> SourceError:
-        what = "JSON array" if not self._source.records_key else "JSON object"
-        return SourceError(
-            f"{self._source.url} is not a whole {what} in UTF-8: after record {self._count}: "
-            f"{reason}. Get the file again; if it is the same, its producer must mend it."
-        )
-
-
-def blocks(stream: BinaryIO, source: SourceFile, records: int) -> Iterator[Block]:
-    """Blocks of the records of a source in JSON, in lines or in an array."""
-    if source.format is Format.NDJSON:
-        return line_blocks(stream, records)
-    return array_blocks(stream, source, records)

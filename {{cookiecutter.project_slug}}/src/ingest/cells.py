@@ -7,14 +7,14 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import duckdb
 
 from ingest.blocks import Block
 from ingest.errors import SourceError
 from ingest.formats import MAX_RECORD, RawRecord
-from ingest.opening import CHUNK
+from ingest.opening import CHUNK, Chain
 from ingest.steps import SourceFile
 
 # Rows as RFC 4180 has them: a quote only around a field, or doubled within one. For those
@@ -128,7 +128,7 @@ class CsvBlocks:
 
     def _parsed(self, data: bytes) -> Iterator[Block]:
         """The rest of the file, row by row as Python reads it."""
-        rest = io.BufferedReader(_Chain(data, self._stream), CHUNK)
+        rest = io.BufferedReader(Chain(data, self._stream), CHUNK)
         with io.TextIOWrapper(rest, encoding="utf-8", newline="") as text:
             try:
                 rows = csv_rows(_bounded(text, self._source), self._source, self.header)
@@ -188,23 +188,6 @@ def with_line_feeds(data: bytes) -> bytes:
     # In sound rows every second part is quoted; a doubled quote has nothing between its halves.
     parts[::2] = [part.replace(b"\r\n", b"\n") for part in parts[::2]]
     return b'"'.join(parts)
-
-
-class _Chain(io.RawIOBase):
-    """What was read already, then the rest."""
-
-    def __init__(self, data: bytes, stream: BinaryIO) -> None:
-        # Text is asked for in small pieces: cutting them off `data` would copy it each time.
-        self._data = io.BytesIO(data)
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        part = self._data.read(len(buffer)) or self._stream.read(len(buffer))
-        buffer[: len(part)] = part
-        return len(part)
 
 
 def _escaped(delimiter: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingest.duck import literal
+from ingest.duck import literal, parquet_table
 from ingest.formats import Format, RawRecord
 from ingest.opening import opened
 from ingest.readers import CsvBlocks, read
@@ -75,10 +75,11 @@ def _write_rows(source: SourceFile, rows: list[RawRecord], path: Path) -> None:
 
 
 def _copy_rows(source: SourceFile, places: list[int], path: Path) -> None:
-    table = f"read_parquet({literal(str(source.path))}, file_row_number = true)"
+    table = parquet_table(source.path, "file_row_number = true")
     with duckdb.connect() as connection:
         connection.execute(
             f"COPY (SELECT * EXCLUDE (file_row_number) FROM {table} WHERE file_row_number IN "
-            f"(SELECT unnest(?::BIGINT[]))) TO {literal(str(path))} (FORMAT parquet)",
-            [places],
+            f"(SELECT unnest(string_split(?, ',')::BIGINT[]))) "
+            f"TO {literal(str(path))} (FORMAT parquet)",
+            [",".join(map(str, places))],
         )

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ingest.blocks import end_of_spaces
+from ingest.arrays import end_of_spaces
 from ingest.errors import SourceError
 from ingest.formats import Compression, Format, Reading
 from ingest.opening import opened

@@ -7,9 +7,12 @@ DuckDB print a dozen lines about leaks after every run.
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import duckdb
+
+from ingest.errors import TargetError
 
 # One run's share of the machine; what does not fit goes to disk, into the work folder.
 MEMORY_LIMIT = "1GB"
@@ -18,7 +21,11 @@ STORAGE_VERSION = "v1.5.0"
 
 
 def connect(path: Path, work: Path) -> duckdb.DuckDBPyConnection:
-    """Open the database file `path` (made if missing), spilling into the folder `work`."""
+    """Open the database file `path` (made if missing), spilling into the folder `work`.
+
+    Raises TargetError for a path at which DuckDB can keep no database.
+    """
+    check_path(path)
     connection = duckdb.connect(
         str(path),
         config={"storage_compatibility_version": STORAGE_VERSION, "memory_limit": MEMORY_LIMIT},
@@ -26,6 +33,16 @@ def connect(path: Path, work: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET temp_directory = {literal(str(work / 'spill'))}")
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def check_path(path: Path) -> None:
+    """Raises TargetError for a path at which DuckDB can keep no database."""
+    # DuckDB 1.5 writes the log of `a?b/c.duckdb` to `a.wal?b/c.duckdb`.
+    if "?" in str(path):
+        raise TargetError(
+            f"DuckDB can keep no database at {path}: a '?' in a path means something else to it. "
+            "Rename that folder, or move the project."
+        )
 
 
 def quote(name: str) -> str:
@@ -36,6 +53,20 @@ def quote(name: str) -> str:
 def literal(text: str) -> str:
     """An SQL string literal that means `text`."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def file_literal(path: Path) -> str:
+    """The path of one file for DuckDB's readers: a `*` in its name is no pattern."""
+    return literal(glob.escape(str(path)))
+
+
+def parquet_table(path: Path, *options: str) -> str:
+    """What stands behind FROM for one Parquet file: this very one, and only what is in it.
+
+    A folder `id=5` above it gives no column `id`.
+    """
+    more = "".join(f", {option}" for option in options)
+    return f"read_parquet({file_literal(path)}, hive_partitioning = false{more})"
 
 
 def columns(names: tuple[str, ...], prefix: str = "") -> str:

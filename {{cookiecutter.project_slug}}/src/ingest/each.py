@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from ingest.duck import literal, quote
+from ingest.duck import file_literal, quote
 from ingest.errors import TransformError
 
 Record = dict[str, Any]
@@ -54,7 +54,10 @@ def run_each(
                     written = True
     if not written:
         return connection.sql("SELECT * FROM records WHERE false")
-    source = f"read_json({literal(str(path))}, format = 'newline_delimited', sample_size = -1)"
+    source = (
+        f"read_json({file_literal(path)}, hive_partitioning = false, "
+        "format = 'newline_delimited', sample_size = -1)"
+    )
     made = [str(row[0]) for row in connection.execute(f"DESCRIBE FROM {source}").fetchall()]
     known = [f"{quote(name)}::{columns[name]} AS {quote(name)}" for name in made if name in columns]
     replaced = f" REPLACE ({', '.join(known)})" if known else ""

@@ -115,3 +115,26 @@ class _Bounded(io.RawIOBase):
                 "is meant so."
             )
         return len(data)
+
+
+def skip(stream: BinaryIO, size: int) -> None:
+    """Read so many bytes, and leave them."""
+    while size and (data := stream.read(min(size, CHUNK))):
+        size -= len(data)
+
+
+class Chain(io.RawIOBase):
+    """What was read already, then the rest of a stream."""
+
+    def __init__(self, data: bytes, stream: BinaryIO) -> None:
+        # Text is asked for in small pieces: cutting them off `data` would copy it each time.
+        self._data = io.BytesIO(data)
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._data.read(len(buffer)) or self._stream.read(len(buffer))
+        buffer[: len(part)] = part
+        return len(part)

@@ -9,18 +9,17 @@ what DuckDB makes of them in Python: int, float, Decimal, str, bytes, date, date
 
 from __future__ import annotations
 
-import glob
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 
 import duckdb
 
-from ingest.blocks import Block, blocks, without_undecodable
+from ingest.arrays import array_blocks
+from ingest.blocks import Block, line_blocks, without_undecodable
 from ingest.cells import CsvBlocks, csv_rows, decoded
-from ingest.duck import literal
+from ingest.duck import parquet_table
 from ingest.errors import SourceError
 from ingest.formats import Format, RawRecord
 from ingest.opening import opened
@@ -47,8 +46,15 @@ def read(source: SourceFile) -> Iterator[RawRecord]:
                     position += 1
                     yield RawRecord(position, raw.value, None, raw.fault)
             return
-        for block in blocks(stream, source, _AT_ONCE):
+        for block in json_blocks(stream, source, _AT_ONCE):
             yield from json_records(block)
+
+
+def json_blocks(stream: BinaryIO, source: SourceFile, records: int) -> Iterator[Block]:
+    """Blocks of the records of a source in JSON, in lines or in an array."""
+    if source.format is Format.NDJSON:
+        return line_blocks(stream, records)
+    return array_blocks(stream, source, records)
 
 
 def json_records(block: Block) -> Iterator[RawRecord]:
@@ -105,15 +111,6 @@ def _read_parquet(source: SourceFile) -> Iterator[RawRecord]:
             for values in rows:
                 position += 1
                 yield RawRecord(position, dict(zip(names, values, strict=True)))
-
-
-def parquet_table(path: Path, *options: str) -> str:
-    """What stands behind FROM for one Parquet file: this very one, and only what is in it.
-
-    A `*` in its name is no pattern, and a folder `id=5` above it gives no column `id`.
-    """
-    more = "".join(f", {option}" for option in options)
-    return f"read_parquet({literal(glob.escape(str(path)))}, hive_partitioning = false{more})"
 
 
 def open_parquet(

@@ -6,7 +6,6 @@ What it is sure of lies then in a Parquet file: `_position`, `_raw` (null) and t
 from __future__ import annotations
 
 import codecs
-import glob
 import json
 import threading
 from collections.abc import Generator
@@ -19,13 +18,13 @@ from pydantic import BaseModel
 
 from ingest.blocks import Block, without_undecodable
 from ingest.cells import row, with_line_feeds
-from ingest.duck import literal
+from ingest.duck import file_literal, literal, parquet_table
 from ingest.formats import RawRecord
 from ingest.gate import sql
 from ingest.gate.compiling import compiled
 from ingest.gate.nodes import Unknown
 from ingest.gate.shapes import Shape
-from ingest.readers import csv_records, json_records, parquet_table, parse_line
+from ingest.readers import csv_records, json_records, parse_line
 from ingest.steps import SourceFile
 
 _SAMPLE = 1000  # lines from which is learned how a source writes its records
@@ -69,7 +68,7 @@ class JsonLane:
             self.closed = str(unknown)
 
     def begin(self, block: Block) -> None:
-        lines = block.data.split(b"\n", _SAMPLE)[:_SAMPLE]
+        lines = block.in_memory().data.split(b"\n", _SAMPLE)[:_SAMPLE]
         self.learn([line.decode("utf-8", "replace") for line in lines])
 
     def learn(self, lines: list[str]) -> None:
@@ -94,6 +93,9 @@ class JsonLane:
     ) -> tuple[int, list[RawRecord]]:
         if self._select:
             try:
+                if block.file and (found := self._through_file(cursor, block, base, part)):
+                    return found
+                block = block.in_memory()
                 return self._through(cursor, block, base, part)
             except duckdb.Error:
                 block = without_undecodable(block)
@@ -101,8 +103,23 @@ class JsonLane:
                 return self._through(cursor, block, base, part, from_file=False)
             except duckdb.Error:
                 pass  # Pydantic finds out what is wrong with which record
-        found = list(json_records(block))
-        return len(found), found
+        records = list(json_records(block))
+        return len(records), records
+
+    def _through_file(
+        self, cursor: duckdb.DuckDBPyConnection, block: Block, base: int, part: Path
+    ) -> tuple[int, list[RawRecord]] | None:
+        """As `split`; None where DuckDB sees other lines in the file than it has."""
+        file = block.file
+        if not file or not file.plain:
+            return None
+        select = str(self._select).replace("<lines>", sql.lines_of(file.path))
+        read, rows = _copied(cursor, select, {"base": base}, part)
+        # Empty lines are passed over, and not counted: positions would be wrong.
+        if read != file.lines:
+            return None
+        first = (block.first or 1) - base
+        return read, [parse_line(first + position, line) for position, line in rows]
 
     def _through(
         self,
@@ -119,7 +136,7 @@ class JsonLane:
         sound = not data.startswith(codecs.BOM_UTF8) and b"\r" not in data and b"\x01" not in data
         if from_file and data and sound:
             with _written(part, data) as path:
-                text = select.replace("<lines>", sql.lines_of(str(path)))
+                text = select.replace("<lines>", sql.lines_of(path))
                 read, rows = _copied(cursor, text, {"base": base}, part)
         # A file's empty lines are passed over, and not counted: positions would be wrong.
         if read != data.count(b"\n") + (not data.endswith(b"\n")):
@@ -173,7 +190,7 @@ class CsvLane:
         if not self.closed and block.records is None and not marked:
             try:
                 with _written(part, with_line_feeds(block.data)) as path:
-                    table = self._table.replace("<path>", literal(glob.escape(str(path))))
+                    table = self._table.replace("<path>", file_literal(path))
                     select = self._select.replace("<table>", table)
                     read, rows = _copied(cursor, select, {"base": base}, part)
                 records = [self._row(position - base + 1, cells) for position, cells in rows]

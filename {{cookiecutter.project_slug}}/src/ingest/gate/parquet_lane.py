@@ -8,18 +8,18 @@ from pathlib import Path
 import duckdb
 from pydantic import BaseModel
 
-from ingest.duck import literal
+from ingest.duck import literal, parquet_table
 from ingest.errors import SourceError
 from ingest.formats import RawRecord
-from ingest.gate import sql
 from ingest.gate.compiling import compiled
 from ingest.gate.nodes import Unknown
-from ingest.readers import open_parquet, parquet_table
+from ingest.gate.parquet_sql import from_parquet
+from ingest.readers import open_parquet
 from ingest.steps import SourceFile
 
 
 class ParquetLane:
-    """See ingest.gate.sql.from_parquet. `closed` says why nothing goes this way, or is None."""
+    """See ingest.gate.parquet_sql.from_parquet. `closed` says why nothing goes this way, or is None."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class ParquetLane:
         try:
             if "file_row_number" in (name.lower() for name in self.names):
                 raise Unknown("a file that has a column file_row_number itself")
-            self._select = sql.from_parquet(compiled(record), columns, types, self._numbered)
+            self._select = from_parquet(compiled(record), columns, types, self._numbered)
         except Unknown as unknown:
             self.closed = str(unknown)
 

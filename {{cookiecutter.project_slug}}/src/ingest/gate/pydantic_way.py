@@ -16,7 +16,7 @@ from ingest.formats import RawRecord
 # What a column may be too small for. Most records hold none of it, and those that do are
 # tried in DuckDB itself.
 _MAY_NOT_FIT = r'\dE\+|"(?:NaN|-?Infinity)"'
-_DECIMAL = re.compile(r"DECIMAL\(38, (\d+)\)")
+_DECIMAL = re.compile(r"DECIMAL\((\d+), (\d+)\)")
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class PydanticWay:
     def __init__(self, record: type[BaseModel], columns: dict[str, str]) -> None:
         self._record = record
         self._shape = json.dumps(columns)
-        # A BIGINT holds any 18 digits, a DECIMAL as many as its places leave of 38.
-        places = [int(found) for found in _DECIMAL.findall(self._shape)]
-        most = max(1, min(19, 39 - max(places, default=0)))
+        # A BIGINT holds any 18 digits, a DECIMAL as many as its places leave of its width.
+        whole = [int(width) - int(places) for width, places in _DECIMAL.findall(self._shape)]
+        most = max(1, 1 + min([18, *whole]))
         digits = r"\d" * most
         self._may_not_fit = re.compile(f"{digits}|{_MAY_NOT_FIT}".encode())
         self._connection = duckdb.connect()

@@ -1,7 +1,7 @@
 """Regular expressions (RE2's dialect) for single JSON tokens and CSV cells.
 
 Each describes only texts of which it is sure that Pydantic accepts them and that DuckDB reads
-the same value: what is rarer, such as a 19-digit integer or the 29th of February, is left to
+the same value: what is rarer, such as a 19-digit integer or a year before 1000, is left to
 Pydantic itself. Nothing here matches more than one token.
 """
 
@@ -38,6 +38,7 @@ _YEAR = "[12][0-9]{3}"
 _DAY = (
     f"{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])"
     "|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8]))"
+    "|(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:12|16|20|24|28)00)-02-29"
 )
 DATE = f"(?:{_DAY})"
 _CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"

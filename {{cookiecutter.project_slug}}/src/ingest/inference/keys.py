@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ingest.duck import connect, literal, quote
+from ingest.duck import connect, file_literal, parquet_table, quote
 from ingest.inference.shapes import BIG, TEXT, Parts, Plain
 from ingest.steps import SourceFile
 
@@ -69,7 +69,8 @@ class Candidates:
         with connect(self._work / "keys.duckdb", self._work) as connection:
             # JSON text has neither line breaks nor this separator in it.
             lines = (
-                f"read_csv({literal(str(path))}, columns = " + "{'v': 'VARCHAR'}, "
+                f"read_csv({file_literal(path)}, hive_partitioning = false, columns = "
+                + "{'v': 'VARCHAR'}, "
                 "delim = '\x01', quote = '', escape = '', header = false, max_line_size = 50000000)"
             )
             twice = connection.execute(
@@ -86,7 +87,7 @@ def unique_in_parquet(source: SourceFile, names: Iterable[str], work: Path) -> l
             column = quote(name)
             asked = f"count(*) = count({column}) AND count(*) = count(DISTINCT {column})"
             rows = connection.execute(
-                f"SELECT {asked} FROM read_parquet({literal(str(source.path))})"
+                f"SELECT {asked} FROM {parquet_table(source.path)}"
             ).fetchall()
             if rows[0][0]:
                 found.append(name)

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 from duckdb.sqltypes import DuckDBPyType
 
-from ingest.duck import literal, quote
+from ingest.duck import parquet_table, quote
 from ingest.errors import SourceError
 from ingest.inference.shapes import ANY, BIG, Many, Mapped, Maybe, Part, Parts, Plain, Shape
 from ingest.inference.texts import MOST_BIGINT
@@ -45,7 +45,7 @@ def parquet_shapes(source: SourceFile) -> tuple[Parts, int]:
     """The columns of a Parquet file, and how many rows it has. Raises SourceError."""
     try:
         with duckdb.connect() as connection:
-            found = connection.sql(f"FROM read_parquet({literal(str(source.path))})")
+            found = connection.sql(f"FROM {parquet_table(source.path)}")
             columns = list(zip(found.columns, found.types, strict=True))
             asked = ", ".join(
                 f"count({quote(name)})"

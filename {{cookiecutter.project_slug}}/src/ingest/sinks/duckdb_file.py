@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import columns, connect, count, literal, number, quote
+from ingest.duck import check_path, columns, connect, count, literal, number, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
@@ -193,6 +193,7 @@ def opened(
 
     Raises TargetError.
     """
+    check_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import count, literal, number, quote
+from ingest.duck import count, file_literal, literal, number, parquet_table, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import PATIENCE, Say, new_columns, silent
@@ -115,7 +115,7 @@ def merge(
     rows = with_lineage(_storable(connection, attach_staging(connection, ready)), entry)
     before = 0
     if old:
-        table = f"read_parquet({literal(str(old))})"
+        table = parquet_table(old)
         before = count(connection, table)
         rows = _joined(connection, table, rows, new, contract, load)
     notes = "\n".join(noted.to_json() for noted in (entry, *ledger.entries[: KEPT - 1]))
@@ -124,7 +124,7 @@ def merge(
         f"COPY (FROM {rows}) TO {literal(str(new))} (FORMAT parquet, COMPRESSION zstd, "
         f"USE_TMP_FILE false, KV_METADATA {metadata})"
     )
-    written = f"read_parquet({literal(str(new))})"
+    written = parquet_table(new)
     if not contract.key:
         return Loaded(ready.count, 0, 0)
     ours = number(
@@ -137,7 +137,7 @@ def merge(
 def read_ledger(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -> Ledger:
     """The loads noted in the file's metadata. Raises TargetError where there are none."""
     found = connection.execute(
-        f"SELECT value FROM parquet_kv_metadata({literal(str(path))}) WHERE key = '{_NOTED}'::BLOB"
+        f"SELECT value FROM parquet_kv_metadata({file_literal(path)}) WHERE key = '{_NOTED}'::BLOB"
     ).fetchall()
     if not found:
         raise TargetError(
@@ -174,7 +174,7 @@ def _joined(
     held = types(connection, table)
     # What Parquet makes of a type is what the file will say of it the next time.
     connection.execute(f"COPY (FROM {rows} LIMIT 0) TO {literal(str(scratch))} (FORMAT parquet)")
-    kept = types(connection, f"read_parquet({literal(str(scratch))})")
+    kept = types(connection, parquet_table(scratch))
     spelled = {name.lower(): name for name in held}
     sent = {spelled.get(name.lower(), name): kind for name, kind in kept.items()}
     added = new_columns(held, sent, contract.table, "delete its file")

@@ -1,0 +1,180 @@
+"""Cut the elements out of a JSON array, token by token."""
+
+import codecs
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from ingest.blocks import Block
+from ingest.errors import SourceError
+from ingest.formats import MAX_RECORD
+from ingest.opening import CHUNK
+from ingest.steps import SourceFile
+
+_SKIP = re.compile(r"[ \t\n\r]*")
+
+
+def end_of_spaces(text: str, at: int) -> int:
+    """Where the spaces of JSON that begin at `at` end."""
+    found = _SKIP.match(text, at)
+    return found.end() if found else at
+
+
+def array_blocks(
+    stream: BinaryIO, source: SourceFile, records: int, first: int | None = None
+) -> Iterator[Block]:
+    """Blocks of the records of a JSON array, or of the array under a key of a JSON object.
+
+    Each record keeps its own text, but for line breaks between its tokens. first: where the
+    stream begins within the array, the position of the element that comes next. Raises
+    SourceError where the file is no whole JSON in UTF-8.
+    """
+    scanner = Scanner(stream, source)
+    found = scanner.elements() if first is None else scanner.further(first)
+    first = first or 1
+    while part := list(itertools.islice(found, records)):
+        # A line break within a JSON string is written \\n, so these stand between tokens.
+        text = "\n".join(item.replace("\n", " ") for item in part)
+        yield Block(first, text.encode("utf-8", "surrogatepass"))
+        first += len(part)
+
+
+class Scanner:
+    """Finds where each element of an array begins and ends, reading on as it goes."""
+
+    def __init__(self, stream: BinaryIO, source: SourceFile) -> None:
+        self._stream = stream
+        self._source = source
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        # Only the end of a value counts here: int() would refuse one of 4300 digits.
+        self._scan = json.JSONDecoder(parse_int=float).raw_decode
+        self._text = ""
+        self._at = 0
+        self._left = 0  # characters that stood before the text
+        self._count = 0
+        self._ended = False
+
+    def elements(self) -> Iterator[str]:
+        """The text of each element of the array."""
+        for key in (self._source.records_key or "").split(".") if self._source.records_key else ():
+            self._enter(key)
+        if self._next() != "[":
+            raise self._fault("there is no array of records")
+        self._at += 1
+        if self._next() == "]":
+            self._at += 1
+        else:
+            yield from self._series()
+        self._end()
+
+    def further(self, first: int) -> Iterator[str]:
+        """The text of each further element, where the stream begins with that at `first`."""
+        self._count = first - 1
+        yield from self._series()
+        self._end()
+
+    @property
+    def place(self) -> int:
+        """Characters read so far: behind an element that was just given, where it ends."""
+        return self._left + self._at
+
+    def _end(self) -> None:
+        if not self._source.records_key:
+            if self._next():
+                raise self._fault("something follows the array")
+        else:
+            self._leave()
+
+    def _series(self) -> Iterator[str]:
+        while True:
+            yield self._value()
+            self._count += 1
+            mark = self._next()
+            self._at += 1
+            if mark == "]":
+                return
+            if mark != ",":
+                raise self._fault("a comma or the end of the array is missing")
+
+    def _enter(self, key: str) -> None:
+        """Go to the value of a key of the object that begins here."""
+        if self._next() != "{":
+            raise self._fault(f"no object has the key {key!r}")
+        self._at += 1
+        while self._next() == '"':
+            name = json.loads(self._value())
+            if self._next() != ":":
+                break
+            self._at += 1
+            if name == key:
+                self._next()
+                return
+            self._value()
+            if self._next() == ",":
+                self._at += 1
+        raise self._fault(f"it has no key {key!r}")
+
+    def _leave(self) -> None:
+        """Read to the file's end: what was cut off there would have gone unseen."""
+        depth = (self._source.records_key or "").count(".") + 1
+        while depth:
+            mark = self._next()
+            self._at += 1
+            if mark == "}":
+                depth -= 1
+            elif mark == '"':
+                self._at -= 1
+                self._value()
+            elif mark == ":":
+                self._next()
+                self._value()
+            elif mark != ",":
+                raise self._fault("what follows the records is broken")
+        if self._next():
+            raise self._fault("something follows the object")
+
+    def _value(self) -> str:
+        self._next()
+        while True:
+            try:
+                _, end = self._scan(self._text, self._at)
+                # A number at the end of what was read may go on.
+                if end < len(self._text) or self._ended:
+                    break
+            except RecursionError:
+                raise self._fault("a record is nested too deeply") from None
+            except ValueError as error:
+                if self._ended or len(self._text) - self._at > MAX_RECORD:
+                    raise self._fault(str(error)) from None
+            self._more()
+        found, self._at = self._text[self._at : end], end
+        return found
+
+    def _next(self) -> str:
+        """The next character that is no space; empty at the end of the file."""
+        while True:
+            self._at = end_of_spaces(self._text, self._at)
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if self._ended:
+                return ""
+            self._more()
+
+    def _more(self) -> None:
+        data = self._stream.read(CHUNK)
+        self._ended = not data
+        try:
+            text = self._decode(data, final=not data)
+        except UnicodeDecodeError as error:
+            raise self._fault(f"{error.reason} ({error.object[error.start]:#04x})") from None
+        self._left += self._at
+        self._text, self._at = self._text[self._at :] + text, 0
+
+    def _fault(self, reason: str) -> SourceError:
+        what = "JSON array" if not self._source.records_key else "JSON object"
+        return SourceError(
+            f"{self._source.url} is not a whole {what} in UTF-8: after record {self._count}: "
+            f"{reason}. Get the file again; if it is the same, its producer must mend it."
+        )
