@@ -34,6 +34,8 @@ NOT_RUN = {
     "docs/SERVER_INSTRUCTIONS.md": 3,
     "docs/SOURCES.md": 1,
 }
+# Long ones, which tell nothing new when they are run for another guide.
+ONCE = {"scripts/execute_all_phases.sh\n", "scripts/test_failure.sh\n"}
 SCRIPTS = {
     *("phase1_execute.sh", "phase2_execute.sh", "phase3_execute.sh", "execute_all_phases.sh"),
     *("start_server.sh", "make_executable.sh", "validate_setup.sh", "validate_install.sh"),
@@ -47,6 +49,12 @@ def project(stamp_into: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
     """A stamped project with answers of its own, to be read."""
     folder = tmp_path_factory.mktemp("guides")
     return stamp_into(folder, project_name=NAME, work_pool_name=POOL, timezone="Europe/Berlin")
+
+
+@pytest.fixture(scope="module")
+def followed() -> set[str]:
+    """The blocks of ONCE that were run."""
+    return set()
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +88,15 @@ def test_the_guides_are_these_and_no_other(project: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GUIDES)
-def test_every_command_of_a_guide_works(name: str, living: Living) -> None:
+def test_every_command_of_a_guide_works(name: str, living: Living, followed: set[str]) -> None:
     terminals: list[subprocess.Popen[bytes]] = []
     try:
         for block in blocks(living.path / name):
             if block.language != "sh" or block.mark in ("not run", "alone"):
                 continue
+            if block.text in followed:
+                continue
+            followed |= {block.text} & ONCE
             if block.mark == "terminal":
                 terminals.append(_open_terminal(living, block))
             else:
