@@ -198,6 +198,14 @@ def test_the_guide_says_how_long_each_step_took(project: Path) -> None:
     assert "Measured on" in measured
 
 
+def test_each_check_is_in_the_guide_by_its_name(project: Path) -> None:
+    guide = (project / "docs" / "VALIDATION_INSTRUCTIONS.md").read_text("utf-8")
+    code = (project / "src" / "blueprint" / "checking" / "validating.py").read_text("utf-8")
+    names = re.findall(r'[cC]heck\(\s*"(\w+)"', code)
+    assert len(names) > 10
+    assert not [name for name in names if f"\n| {name} |" not in guide]
+
+
 def test_every_script_is_in_a_guide(project: Path) -> None:
     told = "".join((project / name).read_text("utf-8") for name in GUIDES if "INDEX" not in name)
     assert not [name for name in SCRIPTS if name not in told]
