@@ -74,7 +74,7 @@ def server_faults(server: Server) -> list[Finding]:
             "or give this project another port ([api] url and [server.api] port in prefect.toml).",
             _UP,
         ),
-        "denied": (server.reason, "cp -n .env.example .env && ${EDITOR:-vi} .env"),
+        "denied": (server.reason, "edit .env (see .env.example), then: scripts/check_status.sh"),
         "failing": (f"The server {there} answers with an error: {server.reason}.", log),
     }
     return [Finding(*found[server.state])] if server.state in found else []
