@@ -48,17 +48,21 @@ def differences(
     pairs += [(key, optional[key], given[key]) for key in optional if given.get(key) is not None]
     pairs += _concurrency(held, wanted)
     pairs += _schedules(client, held, wanted)
-    found = [
+    return [
         f"{wanted['name']}: {key} is {there!r} on the server and {here!r} in the manifest"
         for key, there, here in pairs
         if there != here and not _filled_in_by_prefect(here)
+    ] + _signature(held, wanted)
+
+
+def _signature(held: DeploymentResponse, wanted: Mapping[str, Any]) -> list[str]:
+    """By it the server judges parameters, and makes the form of the UI."""
+    if held.parameter_openapi_schema == parameter_schema(load_flow(wanted)).model_dump():
+        return []
+    return [
+        f"{wanted['name']}: the flow's parameters on the server are not those that "
+        f"{wanted['entrypoint']} has now"
     ]
-    if held.parameter_openapi_schema != parameter_schema(load_flow(wanted)).model_dump():
-        found.append(
-            f"{wanted['name']}: the flow's parameters on the server are not those that "
-            f"{wanted['entrypoint']} has now"
-        )
-    return found
 
 
 def _schedules(

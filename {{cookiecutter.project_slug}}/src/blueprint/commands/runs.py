@@ -45,20 +45,24 @@ def run(
     project = enter()
     parameters = _parameters(param or [])
     if local:
-        from blueprint import local as here
-
-        here.without_server()
-        from blueprint import manifest
-
-        show.quiet(as_json)
-        summary = here.run(manifest.load().first, parameters)
-        show.summary(summary)
-        if as_json:
-            sys.stdout.write(summary.model_dump_json(indent=2) + "\n")
+        _run_here(parameters, as_json)
         return
     from blueprint import triggering
 
     triggering.trigger(project, parameters, deployment=deployment, watch=watch, as_json=as_json)
+
+
+def _run_here(parameters: dict[str, Any], as_json: bool) -> None:
+    from blueprint import local as here
+
+    here.without_server()
+    from blueprint import manifest
+
+    show.quiet(as_json)
+    summary = here.run(manifest.load().first, parameters)
+    show.summary(summary)
+    if as_json:
+        sys.stdout.write(summary.model_dump_json(indent=2) + "\n")
 
 
 def test_failure(
