@@ -130,7 +130,7 @@ def test_the_server_runs_at_its_address(page: Any, living: Living, picture: Any)
 def test_the_worker_polls_the_pool_and_is_online(page: Any, living: Living, picture: Any) -> None:
     page.goto(f"/work-pools/work-pool/{quote(POOL)}?tab=Workers")
     worker = page.get_by_role("row").filter(has_text=living.path.name)
-    worker.get_by_text("Online", exact=True).wait_for()
+    worker.get_by_text("online", exact=True).wait_for()
     seen = worker.inner_text()
     assert re.search(r"\b\d+s ago|\bnow\b", seen), seen
     polled = page.get_by_text("Last Polled").locator("xpath=..").inner_text()
