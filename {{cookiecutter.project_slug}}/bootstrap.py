@@ -1,7 +1,8 @@
-"""Makes this project's .venv, or repairs it: python3 bootstrap.py [--quiet]
+"""Makes this project's .venv, or repairs it: python3 bootstrap.py [--quiet] [--force]
 
 Needs Python 3.8 or newer and nothing else. The environment gets a Python from 3.11 to 3.14;
 BLUEPRINT_PYTHON chooses it. Where nothing is to do, it says so (or nothing, with --quiet).
+With --force it is made anew, also where it seems in order: somebody changed its packages.
 """
 
 import hashlib
@@ -94,9 +95,20 @@ def find_python(uv):
         return path if worked and probe(path) else SUPPORTED[0]  # uv then downloads that
     what = "BLUEPRINT_PYTHON, %r, is not" % chosen if chosen else "There is not"
     raise Stop(
-        what + " a Python 3.11 to 3.14 that runs, with venv, ssl and sqlite3. Install one\n"
+        too_old(chosen or sys.executable)
+        + what
+        + " a Python 3.11 to 3.14 that runs, with venv, ssl and sqlite3. Install one\n"
         "(python.org, `uv python install 3.13`, or `apt install python3 python3-venv`)."
     )
+
+
+def too_old(python):
+    """That a Python is older than any that will do, or nothing."""
+    told = run(python, "--version", timeout=20)[1]
+    found = re.match(r"Python (\d+)\.(\d+)", told)
+    if found and tuple(map(int, found.groups())) < (3, 11):
+        return "%s (%s) is too old.\n" % (told, python)
+    return ""
 
 
 def locks():
@@ -170,7 +182,7 @@ def make(have):
         if VENV.is_symlink() or not (VENV / "pyvenv.cfg").is_file():
             raise Stop("%s is no virtual environment of this project: move it away." % VENV)
         if python != PYTHON:
-            say("Removing .venv: it is unfinished, of another folder, or its Python will not do.")
+            say("Removing .venv: it is unfinished, of another folder, or to be made anew.")
             shutil.rmtree(str(VENV))
             have = None
     failure = install(uv, python)
@@ -203,11 +215,11 @@ def alone():
 
 
 def main():
-    begun, quiet = time.monotonic(), "--quiet" in sys.argv[1:]
+    begun, quiet, force = time.monotonic(), "--quiet" in sys.argv[1:], "--force" in sys.argv[1:]
     try:
-        if not marked() or marked() != made_from():
+        if force or not marked() or marked() != made_from():
             alone()
-        have = marked()
+        have = {} if force else marked()
         if not have or have != made_from():
             make(have)
             say("Ready in %d s: .venv" % (time.monotonic() - begun))

@@ -10,5 +10,6 @@ case "${1:-}" in
     ;;
 esac
 cd -- "$(dirname -- "$0")"
-chmod +x ./[!_]*.sh
-echo "executable now: $(ls ./[!_]*.sh | tr '\n' ' ')"
+set -- ./[!_]*.sh ./[!_]*.py
+chmod +x "$@"
+echo "executable now: $*"

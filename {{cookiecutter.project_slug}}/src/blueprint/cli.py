@@ -6,7 +6,7 @@ import sys
 
 from cyclopts import App
 
-from blueprint.commands import phases, processes, records, runs
+from blueprint.commands import checks, phases, processes, records, runs
 from blueprint.project import Problem
 from ingest.errors import PipelineError
 
@@ -20,7 +20,9 @@ app = App(
 app.command(phases.all_phases, name="all")
 for command in (
     *(phases.phase1, phases.phase2, phases.phase3, phases.deploy, phases.lint),
-    *(processes.server, processes.up, processes.down, processes.status),
+    *(processes.server, processes.up, processes.down),
+    *(checks.status, checks.validate_setup, checks.validate_install, checks.validate),
+    checks.test_local,
     runs.run,
     *(records.infer_contract, records.preview, records.replay_quarantine),
 ):

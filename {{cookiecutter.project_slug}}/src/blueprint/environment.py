@@ -15,7 +15,8 @@ from packaging.specifiers import SpecifierSet
 from blueprint.project import Problem
 from runtime.project import ROOT
 
-MEND = "Mend it with: python3 bootstrap.py"
+COMMAND = "python3 bootstrap.py --force"
+MEND = f"Mend it with: {COMMAND}"
 
 
 def check() -> dict[str, str]:
@@ -28,24 +29,32 @@ def check() -> dict[str, str]:
         Problem: Python is of an unsupported version, or a package is missing or is not the
             one that the lock names.
     """
+    if found := faults():
+        listed = "\n".join(f"  - {fault}" for fault in found)
+        raise Problem(f"The environment is not what its locks say:\n{listed}\n{MEND}")
+    python = ".".join(map(str, sys.version_info[:3]))
+    return {"Python": python, **{name: version(name) for name in ("prefect", "pydantic", "duckdb")}}
+
+
+def faults() -> list[str]:
+    """Where the interpreter and the packages are not what the locks say; each a sentence.
+
+    Raises:
+        Problem: pyproject.toml names an extra that has no lock.
+    """
     python = ".".join(map(str, sys.version_info[:3]))
     supported = settings()["project"]["requires-python"]
-    if python not in SpecifierSet(supported):
-        raise Problem(f"Python {python} is not {supported}.\n{MEND}")
-    faults = []
+    found = [] if python in SpecifierSet(supported) else [f"Python {python} is not {supported}"]
     for pin in locked():
         name, wanted = pin.name, str(pin.specifier).removeprefix("==")
         try:
-            found = version(name)
+            installed = version(name)
         except PackageNotFoundError:
-            faults.append(f"{name} {wanted} is not installed")
+            found.append(f"{name} {wanted} is not installed")
             continue
-        if found != wanted:
-            faults.append(f"{name} is {found}, and the lock says {wanted}")
-    if faults:
-        listed = "\n".join(f"  - {fault}" for fault in faults)
-        raise Problem(f"The environment is not what its locks say:\n{listed}\n{MEND}")
-    return {"Python": python, **{name: version(name) for name in ("prefect", "pydantic", "duckdb")}}
+        if installed != wanted:
+            found.append(f"{name} is {installed}, and the lock says {wanted}")
+    return found
 
 
 def locked(root: Path = ROOT) -> list[Requirement]:

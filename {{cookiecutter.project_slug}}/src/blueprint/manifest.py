@@ -51,19 +51,31 @@ def load(path: Path = PATH) -> Manifest:
     Raises:
         Problem: it is missing or has faults; the message names all of them.
     """
+    environment = {**os.environ, **variables()}
+    raw = _read(path)
+    if found := lint(raw, environment):
+        listed = "\n".join(f"  - {fault}" for fault in found)
+        raise Problem(f"{path.name} has faults; nothing was deployed:\n{listed}")
+    return Manifest(_fill(raw, environment)["deployments"])
+
+
+def faults(path: Path = PATH) -> list[str]:
+    """All faults of the manifest, each a sentence; also that it is missing or no YAML."""
     try:
-        raw = yaml.safe_load(path.read_text("utf-8"))
+        return lint(_read(path), {**os.environ, **variables()})
+    except Problem as problem:
+        return [str(problem)]
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError:
         raise Problem(
             f"There is no {path}: bring it back with `git checkout {path.name}`."
         ) from None
     except yaml.YAMLError as error:
         raise Problem(f"{path.name} is not YAML: {error}") from None
-    environment = {**os.environ, **variables()}
-    if faults := lint(raw, environment):
-        listed = "\n".join(f"  - {fault}" for fault in faults)
-        raise Problem(f"{path.name} has faults; nothing was deployed:\n{listed}")
-    return Manifest(_fill(raw, environment)["deployments"])
 
 
 def _fill(value: Any, environment: Mapping[str, str]) -> Any:

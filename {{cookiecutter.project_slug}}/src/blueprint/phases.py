@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blueprint import environment, inferring, local, manifest, schedules, show
+from blueprint import done, environment, inferring, local, manifest, schedules, show
 from blueprint.project import Problem, Project
 from runtime.project import ROOT
 
@@ -44,6 +44,7 @@ def phase1(project: Project) -> None:
     )
     if summary.quarantine_file:
         show.ok(f"rejected records, with reasons: {_inside(summary.quarantine_file)}")
+    done.note("phase1")
 
 
 def phase2(project: Project, take_over: bool = False) -> None:
@@ -61,6 +62,7 @@ def phase2(project: Project, take_over: bool = False) -> None:
         show.warn(warning)
     with services.connected(project) as client:
         deploying.deploy(client, plan, take_over)
+        done.note("phase2", deploying.find(client, plan.first).id)
 
 
 def phase3(project: Project) -> None:
@@ -89,6 +91,7 @@ def phase3(project: Project) -> None:
         proofs.refuse_wrong(client, deployment)
         next_run = proofs.check_schedule(client, deployment, plan)
         _show_recent(runs.recent(client, deployment))
+        done.note("phase3", deployment.id)
         _show_result(project, (run, summary), (test, test_summary), next_run)
 
 
@@ -100,8 +103,8 @@ def all_phases(project: Project) -> None:
     """
     began = time.monotonic()
     # A process of its own: it speaks to a temporary server, and Prefect reads its settings once.
-    done = subprocess.run([sys.executable, "-m", "blueprint", "phase1"], cwd=ROOT)
-    if done.returncode != 0:
+    first = subprocess.run([sys.executable, "-m", "blueprint", "phase1"], cwd=ROOT)
+    if first.returncode != 0:
         raise Problem("Phase 1 failed; the reason stands above.")
     from blueprint import services
     from blueprint.processes import alone

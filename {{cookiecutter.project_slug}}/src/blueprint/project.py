@@ -64,7 +64,7 @@ def enter() -> Project:
             another API than the project does, or Prefect's folder cannot be made.
     """
     os.chdir(ROOT)
-    settings = _read_settings()
+    settings = read_settings()
     api_url = str(settings.get("api", {}).get("url", "")).rstrip("/")
     if not api_url:
         raise Problem("prefect.toml says no API address: give [api] a url, ending in /api.")
@@ -92,7 +92,12 @@ def enter() -> Project:
     return Project(api_url=api_url, home=home)
 
 
-def _read_settings() -> dict[str, Any]:
+def read_settings() -> dict[str, Any]:
+    """What prefect.toml says.
+
+    Raises:
+        Problem: it is missing, or is no TOML.
+    """
     path = ROOT / "prefect.toml"
     try:
         return tomllib.loads(path.read_text("utf-8"))

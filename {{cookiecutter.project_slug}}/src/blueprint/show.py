@@ -14,8 +14,6 @@ from rich.table import Column, Table
 from runtime.chart import bar
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import FlowRun
-
     from ingest.summary import RunSummary
 
 _OFTEN = 5.0  # seconds between two lines of progress
@@ -43,6 +41,26 @@ def doing(text: str) -> None:
 def warn(text: str) -> None:
     """Something works, and yet a person should know."""
     console.print(f"  note  {text}")
+
+
+def data(text: str) -> None:
+    """JSON for a program: as it is, on a stream that no log writes to."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def wrong(text: str, mend: str) -> None:
+    """Something is wrong, and the command that mends it."""
+    console.print(f"  wrong {_indented(text)}\n        Mend it: {mend}")
+
+
+def line(state: str, text: str) -> None:
+    """A fact with its state in front: done, pending, next."""
+    console.print(f"  {state:<8}{text}")
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n        ")
 
 
 class Progress:
@@ -73,14 +91,18 @@ def summary(one: RunSummary) -> None:
         table(("refused because", "records"), one.most_refused())
 
 
-def runs(recent: Sequence[tuple[FlowRun, RunSummary | None]]) -> None:
-    """The last runs with their counts, and a bar of the rows that each has loaded."""
-    greatest = max((one.rows_loaded for _, one in recent if one), default=0)
+Counts = tuple[int, int, int]
+"""What a run read, refused and loaded."""
+
+
+def runs(recent: Sequence[tuple[str, str, datetime | None, Counts | None]]) -> None:
+    """The last runs: name, state, when they began, their counts; a bar of what each has loaded."""
+    greatest = max((counts[2] for *_, counts in recent if counts), default=0)
     plain = not console.encoding.lower().startswith("utf")
     columns = ("run", "state", "began", "read", "refused", "loaded", "")
     rows = [
-        (run.name, run.state_name, clock(run.start_time), *_counts(one, greatest, plain))
-        for run, one in recent
+        (name, state, clock(began), *_shown(counts, greatest, plain))
+        for name, state, began, counts in recent
     ]
     table(columns, rows)
 
@@ -90,8 +112,8 @@ def clock(moment: datetime | None) -> str | None:
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment else None
 
 
-def _counts(one: RunSummary | None, greatest: int, plain: bool) -> tuple[str | None, ...]:
-    if one is None:
+def _shown(counts: Counts | None, greatest: int, plain: bool) -> tuple[str | None, ...]:
+    if counts is None:
         return None, None, None, ""
-    shown = bar(one.rows_loaded, greatest, 20, plain=plain)
-    return f"{one.rows_read:,}", f"{one.rows_rejected:,}", f"{one.rows_loaded:,}", shown
+    shown = bar(counts[2], greatest, 20, plain=plain)
+    return (*(f"{count:,}" for count in counts), shown)

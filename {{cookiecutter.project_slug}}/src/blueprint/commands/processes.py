@@ -49,11 +49,3 @@ def down() -> None:
 
     with alone():
         stopping.down(project)
-
-
-def status() -> None:
-    """The server, the pool, the worker, the deployment, its next run and its last ones."""
-    project = enter()
-    from blueprint import status as report
-
-    report.show_status(project)
