@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from blueprint import processes
+from blueprint import draining, logs, processes
 from blueprint.processes import Supervised
 
 # Like a Prefect worker: SIGTERM is turned into SIGINT, which ends it unless it is ignored.
@@ -74,6 +76,81 @@ def test_a_process_started_from_a_script_in_the_background_can_still_be_stopped(
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX sessions")
 def test_a_started_process_has_a_session_of_its_own(worker: Supervised) -> None:
     assert os.getsid(started(worker).pid) != os.getsid(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_while_it_is_started_loses_no_process(
+    worker: Supervised, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = Supervised.recorded
+
+    def interrupted(self: Supervised, *arguments: Any) -> psutil.Process:
+        os.kill(os.getpid(), signal.SIGINT)
+        return recorded(self, *arguments)
+
+    monkeypatch.setattr(Supervised, "recorded", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        worker.start([sys.executable, "-c", WORKER_LIKE], os.environ)
+    assert worker.process() is not None
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+
+
+def test_what_somebody_started_is_found_and_is_not_for_us_to_stop(worker: Supervised) -> None:
+    theirs = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        worker.recorded(theirs.pid, "the pool", "a terminal")
+        assert worker.process() is not None
+        assert worker.serves == "the pool"
+        assert worker.ours() is None
+    finally:
+        theirs.kill()
+        theirs.wait()
+
+
+def test_the_runs_of_a_worker_are_found_after_it_was_killed() -> None:
+    code = "import subprocess, sys, time; print('up', flush=True); time.sleep(60)"
+    marks = {"PREFECT__FLOW_RUN_ID": "a run", "BLUEPRINT_PROJECT": "mine"}
+    runs = []
+    try:
+        for name in ("my worker", "another worker"):
+            environment = {**os.environ, **marks, "PREFECT__WORKER_NAME": name}
+            command = [sys.executable, "-c", code]
+            runs.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
+            assert runs[-1].stdout is not None
+            assert runs[-1].stdout.readline()
+        found = processes.runs_of("my worker")
+        assert {run: [one.pid for one in of] for run, of in found.items()} == {
+            "a run": [runs[0].pid]
+        }
+        assert processes.belongs_to("mine", found["a run"])
+        assert not processes.belongs_to("another project", found["a run"])
+    finally:
+        for run in runs:
+            run.kill()
+            run.communicate()
+
+
+def test_a_worker_heeds_only_a_request_that_is_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "_REQUEST", tmp_path / "drain.json")
+    assert draining.asked(7) is None
+    draining.ask(7, 30)
+    assert draining.asked(7) == 30
+    draining.ask(7, 0)
+    assert draining.asked(7) == 0
+    # A worker that was asked has ended, and its request lies there still.
+    assert draining.asked(8) is None
+    (tmp_path / "drain.json").write_text("[")
+    assert draining.asked(7) is None
+
+
+def test_its_log_is_whole_once_it_is_stopped(worker: Supervised) -> None:
+    started(worker)
+    worker.stop()
+    assert logs.last(worker.log, 5)[0].startswith("ready ")
+    log = [one for one in psutil.process_iter(["cmdline"]) if str(worker.log) in str(one.info)]
+    assert log == []
 
 
 def test_a_process_that_took_over_the_number_is_not_touched(worker: Supervised) -> None:

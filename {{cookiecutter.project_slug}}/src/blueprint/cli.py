@@ -6,7 +6,7 @@ import sys
 
 from cyclopts import App
 
-from blueprint.commands import checks, phases, processes, records, runs
+from blueprint.commands import checks, phases, processes, records, runs, upkeep
 from blueprint.project import Problem
 from ingest.errors import PipelineError
 
@@ -18,9 +18,11 @@ app = App(
 )
 
 app.command(phases.all_phases, name="all")
+app.command(processes.open_ui, name="open")
 for command in (
     *(phases.phase1, phases.phase2, phases.phase3, phases.deploy, phases.lint),
-    *(processes.server, processes.up, processes.down),
+    *(processes.up, processes.down, processes.logs, processes.server, processes.worker),
+    *(upkeep.prune, upkeep.units),
     *(checks.status, checks.validate_setup, checks.validate_install, checks.validate),
     checks.test_local,
     runs.run,

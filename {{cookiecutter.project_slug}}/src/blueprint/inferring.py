@@ -17,7 +17,7 @@ from ingest.errors import SourceError
 from ingest.inference import Inferred, fingerprint, infer, inferred_from
 from ingest.sources import without_secrets
 from ingest.steps import SourceFile
-from runtime.project import ROOT, resolve
+from runtime.project import ROOT, WORK_PREFIX, resolve
 
 CONTRACT = ROOT / "src" / "data_pipeline" / "contract.py"
 TRANSFORM = ROOT / "src" / "data_pipeline" / "transform.py"
@@ -107,7 +107,7 @@ def _infer_and_write(source: str) -> None:
     from data_pipeline.extract import extract
 
     say = show.Progress()
-    with tempfile.TemporaryDirectory(prefix="infer-") as folder:
+    with tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
         config = ExtractConfig(source_url=source)
         found = patiently(lambda: extract(config, Path(folder), say))
         inferred = infer(found, date.today(), say, _called(source))

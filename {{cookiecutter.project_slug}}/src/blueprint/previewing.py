@@ -23,6 +23,7 @@ from ingest.loading import Ready
 from ingest.say import Say, silent
 from ingest.staging import stage
 from ingest.steps import Judged, Limits, SourceFile, Step
+from runtime.project import WORK_PREFIX
 
 ROWS = 10  # rows that are shown
 _CELL = 24  # characters that are shown of a value in the table
@@ -96,7 +97,7 @@ def preview(
         raise Problem("prefect.yaml gives this deployment no source_url: set it under parameters.")
     if not as_json and "://" in location and not location.startswith("file:"):
         show.doing("fetching the source; only its first records are judged, but all of it is read")
-    with tempfile.TemporaryDirectory(prefix="preview-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, ignore_cleanup_errors=True) as folder:
         found = look(location, limit, Path(folder), silent if as_json else show.Progress())
     if as_json:
         # Not by rich, which would fold long lines.

@@ -1,7 +1,8 @@
 """A server or worker as a process of its own: started detached, found again, stopped.
 
 A process is known by its id and its start time together, since ids are used again. psutil gives
-both on Linux, macOS and Windows.
+both on Linux, macOS and Windows. One that runs in a terminal or under systemd or launchd records
+itself, so that it is found too; `by` tells it from what `blueprint up` started.
 """
 
 from __future__ import annotations
@@ -14,10 +15,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from blueprint import logs, show
 from blueprint.project import STATE
+
+UP = "blueprint up"
+STARTED_BY = "BLUEPRINT_STARTED_BY"
+"""The variable that tells a server or worker who started it."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +46,26 @@ class Supervised:
     @property
     def serves(self) -> str:
         """What it was started for: the server's API address, or the worker's pool."""
-        try:
-            return str(json.loads(self.record.read_text("utf-8"))["serves"])
-        except (OSError, ValueError, TypeError, KeyError):
-            return ""
+        return str(self._known().get("serves", ""))
+
+    @property
+    def by(self) -> str:
+        """Who started it: `UP`, the name of a unit of systemd or launchd, or "a terminal"."""
+        return str(self._known().get("by", UP))
 
     def process(self) -> psutil.Process | None:
         """The running process that this project started, if there is one."""
         try:
-            known = json.loads(self.record.read_text("utf-8"))
+            known = self._known()
             process = psutil.Process(known["pid"])
             same = abs(process.create_time() - known["started"]) < 1
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except (OSError, ValueError, TypeError, KeyError, psutil.Error):
+        except (ValueError, TypeError, KeyError, psutil.Error):
             return None
+
+    def ours(self) -> psutil.Process | None:
+        """The running process, if `blueprint up` started it: only such a one may be stopped."""
+        return self.process() if self.by == UP else None
 
     def start(
         self, command: Sequence[str], environment: Mapping[str, str], serves: str = ""
@@ -64,27 +77,31 @@ class Supervised:
             environment: all of its environment.
             serves: what `serves` shall tell of it.
         """
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-            # Started with `&` by a script: a child would inherit that SIGINT is ignored, and a
-            # Prefect worker, which turns SIGTERM into SIGINT, could then not be stopped.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-        with self.log.open("ab") as log:
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=dict(environment),
-                start_new_session=True,
-                creationflags=(
-                    subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
-                ),
-            )
-        process = psutil.Process(child.pid)
-        known = {"pid": child.pid, "started": process.create_time(), "serves": serves}
+        with _uninterrupted():
+            log = logs.writer(self.log)
+            assert log.stdin is not None
+            try:
+                child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log.stdin,
+                    stderr=subprocess.STDOUT,
+                    env={**environment, STARTED_BY: UP},
+                    start_new_session=True,
+                    creationflags=(
+                        subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
+                    ),
+                )
+            finally:
+                log.stdin.close()  # it ends with the last that writes into it
+            return self.recorded(child.pid, serves, UP, log.pid)
+
+    def recorded(self, pid: int, serves: str, by: str, log: int | None = None) -> psutil.Process:
+        """Write down which process it is; `log` is the process that writes its log."""
+        process = psutil.Process(pid)
+        known = {"pid": pid, "started": process.create_time(), "serves": serves, "by": by}
         draft = self.record.with_suffix(".new")
-        draft.write_text(json.dumps(known), "utf-8")
+        draft.write_text(json.dumps({**known, "log": log}), "utf-8")
         draft.replace(self.record)
         return process
 
@@ -96,31 +113,53 @@ class Supervised:
         process = self.process()
         if process is not None:
             family = _descendants(process)
-            _end([process], patience)
+            end([process], patience)
             # What it left behind has nobody to end it.
-            _end(family, 5)
-        self.record.unlink(missing_ok=True)
+            end(family, 5)
+        self.forget()
         return process is not None
 
-    def runs_in_hand(self) -> list[str]:
-        """The ids of the flow runs whose processes it has started and that have not ended.
-
-        Prefect hands a run its id in this variable (prefect/runner, prefect/engine.py).
-        """
-        process = self.process()
-        found = []
-        for child in _descendants(process) if process else []:
+    def forget(self) -> None:
+        """It has ended: its log is written to the end, and its record goes."""
+        log = self._known().get("log")
+        if isinstance(log, int):
             with contextlib.suppress(psutil.Error):
-                found.append(child.environ().get("PREFECT__FLOW_RUN_ID", ""))
-        return sorted(set(filter(None, found)))
+                psutil.Process(log).wait(timeout=2)
+        self.record.unlink(missing_ok=True)
+
+    def _known(self) -> dict[str, Any]:
+        try:
+            known = json.loads(self.record.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}
 
     def last_words(self, lines: int = 15) -> str:
         """The end of its log, for a message about why it did not come up."""
-        try:
-            text = self.log.read_text("utf-8", errors="replace")
-        except OSError:
-            return "(it wrote no log)"
-        return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])
+        words = logs.last(self.log, lines)
+        return "\n".join(f"    {line}" for line in words) or "(it wrote no log)"
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until what is inside is done: a process that no record knows would be lost.
+
+    What is started inside has SIGINT as the system sets it. A script that starts `command &` has
+    it ignored, which a child would inherit.
+    """
+    asked: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, _: asked.append(number))
+    except ValueError:  # not in the main thread, which no signal interrupts either
+        yield
+        return
+    try:
+        yield
+    finally:
+        ignored = before in (signal.SIG_IGN, None)
+        signal.signal(signal.SIGINT, signal.default_int_handler if ignored else before)
+    if asked:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -131,8 +170,37 @@ def alone() -> Iterator[None]:
         if sys.platform != "win32":
             import fcntl
 
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                show.doing("another `blueprint` command starts or stops something; waiting for it")
+                fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def runs_of(worker: str) -> dict[str, list[psutil.Process]]:
+    """The flow runs that a worker has started, or one before it of its name, and their processes.
+
+    They are looked for among all processes, since those of a worker that was killed go on.
+    Prefect hands a run these two variables (prefect/workers/base.py, prefect/runner).
+    """
+    found: dict[str, list[psutil.Process]] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            environment = process.environ()
+            run = environment.get("PREFECT__FLOW_RUN_ID")
+            if run and environment.get("PREFECT__WORKER_NAME") == worker:
+                found.setdefault(run, []).append(process)
+    return found
+
+
+def belongs_to(mark: str, processes: Sequence[psutil.Process]) -> bool:
+    """Whether a run is one of the project's own: its deployment hands it the project's mark."""
+    for process in processes:
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("BLUEPRINT_PROJECT") == mark:
+                return True
+    return False
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
@@ -142,7 +210,7 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _end(processes: list[psutil.Process], patience: float) -> None:
+def end(processes: list[psutil.Process], patience: float) -> None:
     """SIGTERM, and SIGKILL to those that are still there after `patience` seconds."""
     for one in processes:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -13,7 +13,7 @@ from ingest.errors import PipelineError
 from ingest.refused_files import quarantine_files, run_of
 from ingest.replay import Replayed, replay
 from ingest.sinks import open_sink
-from runtime.project import ROOT, resolve, resolve_target
+from runtime.project import ROOT, WORK_PREFIX, resolve, resolve_target
 
 _COLUMNS = ("file", "run", "records", "accepted now", "still refused", "loaded", "as new there")
 
@@ -49,7 +49,9 @@ def replay_quarantine(
     problems: list[str] = []
     for path in files:
         try:
-            with tempfile.TemporaryDirectory(prefix="replay-", ignore_cleanup_errors=True) as work:
+            with tempfile.TemporaryDirectory(
+                prefix=WORK_PREFIX, ignore_cleanup_errors=True
+            ) as work:
                 found = replay(path, sink, CONTRACT, transform, Path(work), say, dry_run=dry_run)
             replayed.append(found)
         except PipelineError as error:

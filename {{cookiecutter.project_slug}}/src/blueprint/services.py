@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from blueprint import show
+from blueprint import database, draining, limits, readiness, show
 from blueprint.processes import SERVER, WORKER, Supervised, port_owner
 from blueprint.project import Problem, Project, mark
 from runtime.project import ROOT
@@ -79,6 +79,24 @@ def server_command(project: Project) -> list[str]:
     return [*prefect, "server", "start", "--host", host, "--port", str(port)]
 
 
+def server_environment() -> dict[str, str]:
+    """The environment of a server that this project starts: what it keeps, and how long.
+
+    The server itself looks once an hour for what is older. A variable that is set already stays.
+
+    Raises:
+        Problem: pyproject.toml sets a wrong limit.
+    """
+    kept = limits.read()
+    day = 24 * 60 * 60
+    return {
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{kept.events_days}D",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(kept.runs_days * day),
+        **os.environ,
+    }
+
+
 def is_healthy(project: Project) -> bool:
     """Whether a Prefect API answers at the project's address."""
     try:
@@ -100,21 +118,36 @@ def ensure_server(project: Project) -> None:
         return
     _refuse_another(SERVER, project.api_url)
     if is_healthy(project):
-        mine = " (started by this project)" if SERVER.process() else ""
+        mine = f" (started by {SERVER.by})" if SERVER.process() else ""
         show.ok(f"a server already runs at {project.api_url}{mine}")
         return
     started = SERVER.process() is None
     if started:
-        host, port = project.address
-        if _listening(host, port):
-            raise Problem(
-                f"Port {port} is taken by {port_owner(port)}, which is no Prefect server.\n"
-                "End it, or give this project another port in prefect.toml ([api] url and [server.api] port)."
-            )
-        show.doing(f"starting the server at {project.api_url} (log: {_short(SERVER)})")
-        SERVER.start(server_command(project), os.environ, serves=project.api_url)
-    _wait(SERVER, lambda: is_healthy(project), SERVER_PATIENCE, started)
+        refuse_taken_port(project)
+        show.doing(f"starting the server at {project.api_url} (log: {readiness.log_of(SERVER)})")
+        command = server_command(project)
+        database.prepare()
+        SERVER.start(command, server_environment(), serves=project.api_url)
+    readiness.wait(SERVER, lambda: is_healthy(project), SERVER_PATIENCE, started)
     show.ok(f"the server answers at {project.api_url}")
+
+
+def refuse_taken_port(project: Project) -> None:
+    """Raises Problem, which names who has it, where something else listens at the API's port."""
+    host, port = project.address
+    if readiness.listening(host, port):
+        raise Problem(
+            f"Port {port} is taken by {port_owner(port)}, which is no Prefect server.\n"
+            "End it, or give this project another port in prefect.toml ([api] url and [server.api] port)."
+        )
+
+
+def await_server(project: Project) -> None:
+    """Wait for the API as long as a new server may take to answer: after a start of the machine
+    the worker is there first."""
+    end = time.monotonic() + SERVER_PATIENCE
+    while project.is_local and not is_healthy(project) and time.monotonic() < end:
+        time.sleep(1)
 
 
 def ensure_worker(client: SyncPrefectClient, pool: str) -> None:
@@ -123,18 +156,23 @@ def ensure_worker(client: SyncPrefectClient, pool: str) -> None:
     Raises:
         Problem: the worker did not come up.
     """
-    _refuse_another(WORKER, pool)
-    started = WORKER.process() is None
+    drains = draining.worker_drains()
+    if drains:
+        show.warn("the worker before takes no new run, and ends with those that it has in hand")
+    else:
+        _refuse_another(WORKER, pool)
+    started = drains or WORKER.process() is None
     if started:
         if other := _living_worker(client, pool):
             show.ok(f"a worker already serves the pool {pool!r}: {other}")
             return
         forget(client, pool)
-        show.doing(f"starting a worker for the pool {pool!r} (log: {_short(WORKER)})")
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--type", "process"]
-        names = ["--pool", pool, "--name", worker_name()]
-        WORKER.start([*command, *names], os.environ, serves=pool)
-    _wait(WORKER, lambda: bool(_named(client, pool, worker_name())), WORKER_PATIENCE, started)
+        show.doing(f"starting a worker for the pool {pool!r} (log: {readiness.log_of(WORKER)})")
+        command = [sys.executable, "-m", "blueprint", "worker", "--pool", pool]
+        WORKER.start(command, os.environ, serves=pool)
+    readiness.wait(
+        WORKER, lambda: bool(_named(client, pool, worker_name())), WORKER_PATIENCE, started
+    )
     show.ok(f"the worker {worker_name()} serves the pool {pool!r}")
 
 
@@ -201,39 +239,3 @@ def forget(client: SyncPrefectClient, pool: str) -> None:
             "/work_pools/{work_pool_name}/workers/{name}",
             path_params={"work_pool_name": pool, "name": worker_name()},
         )
-
-
-def _wait(what: Supervised, ready: Callable[[], bool], patience: float, started: bool) -> None:
-    """Wait until it is ready; what was `started` just now and does not get there is stopped."""
-    began = time.monotonic()
-    told = 0.0
-    while not ready():
-        waited = time.monotonic() - began
-        if what.process() is None:
-            raise Problem(f"The {what.role} ended at once. Its log ends:\n{what.last_words()}")
-        if waited > patience:
-            if started:
-                what.stop()
-            end = "and was stopped" if started else "and still runs: stop it with `blueprint down`"
-            raise Problem(
-                f"The {what.role} was not ready after {patience} s {end}. Its log ends:\n"
-                f"{what.last_words()}"
-            )
-        if waited - told >= 10:
-            told = waited
-            show.doing(f"waiting for the {what.role} ({waited:.0f} s; it may take {patience})")
-        time.sleep(0.2)
-
-
-def _listening(host: str, port: int) -> bool:
-    import socket
-
-    try:
-        with socket.create_connection((host, port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def _short(what: Supervised) -> str:
-    return str(what.log.relative_to(ROOT))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from contextlib import ExitStack
 from dataclasses import replace
-from uuid import UUID
 
 import httpx
+import psutil
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -16,25 +16,32 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
-from prefect.states import Crashed
 
-from blueprint import deploying, services, show
-from blueprint.processes import SERVER, WORKER
+from blueprint import deploying, draining, ended, limits, services, show
+from blueprint.processes import SERVER, UP, WORKER, Supervised, belongs_to, end, runs_of
 from blueprint.project import Problem, Project, mark
 
-PATIENCE = 60
-"""Seconds that the runs which this project's worker has in hand are given to end."""
+_SLACK = draining.GRACE + 30
+"""Seconds that a worker has after the limit: its runs end and are reported in them."""
 
 
-def down(project: Project) -> None:
-    """Stop the worker, then the server, as far as this project started them.
+def down(project: Project, limit: int | None = None) -> None:
+    """Drain and stop the worker, then stop the server, as far as this project started them.
 
     Both stay up while another project's run is in the worker's hands, and the server while
     another project's worker or run uses it.
+
+    Args:
+        project: the project.
+        limit: seconds that runs in hand are given to end; None for `drain_seconds`.
     """
     show.heading("Down")
-    if WORKER.process() is None and SERVER.process() is None:
-        show.ok("nothing runs that this project started")
+    limit = limits.read().drain_seconds if limit is None else limit
+    for other in (WORKER, SERVER):
+        _tell_of_another(other)
+    in_hand = runs_of(services.worker_name()) if WORKER.by == UP else {}
+    if WORKER.ours() is None and SERVER.ours() is None and not in_hand:
+        show.ok("nothing runs that this project started with `blueprint up`")
         return
     # The settings may have changed since the server was started.
     there = replace(project, api_url=SERVER.serves or project.api_url)
@@ -45,33 +52,82 @@ def down(project: Project) -> None:
         except (Problem, httpx.HTTPError) as error:
             reason = str(error).splitlines()[0]
             show.warn(f"stopping without asking the server who uses it: {reason}")
-        if WORKER.process() is not None and not _stop_worker(client):
+        # Also where none runs: one that was killed may have left runs that show as Running.
+        if WORKER.by == UP and not _stop_worker(client, limit):
             return
-        if SERVER.process() is not None:
+        if SERVER.ours() is not None:
             _stop_server(client, there)
 
 
-def _stop_worker(client: SyncPrefectClient | None) -> bool:
-    """Whether the worker was stopped: not while it has a run of another project."""
-    left = _let_end()
-    runs = _read(client, left) if client else []
-    if client and (foreign := [run.name for run in runs if not _is_mine(client, run)]):
+def _tell_of_another(what: Supervised) -> None:
+    process = what.process()
+    if process is None or what.by == UP:
+        return
+    manager, _, unit = what.by.partition(" ")
+    how = {
+        "systemd": f": systemctl --user stop {unit}",
+        "launchd": f": launchctl bootout gui/$(id -u)/{unit}",
+    }.get(manager, "")
+    show.warn(
+        f"the {what.role} (process {process.pid}) was started by {what.by} and is left alone; "
+        f"stop it there{how}"
+    )
+
+
+def _stop_worker(client: SyncPrefectClient | None, limit: int) -> bool:
+    """Whether the worker has ended: not while it has a run of another project."""
+    name, pool, had = services.worker_name(), WORKER.serves, WORKER.ours() is not None
+    if process := WORKER.ours():
+        draining.ask(process.pid, limit)
+    seen = _drained(name, limit)
+    in_hand = runs_of(name)
+    if foreign := [run for run, of in in_hand.items() if not belongs_to(mark(), of)]:
+        names = ", ".join(ended.names(client, foreign))
         show.warn(
-            f"the worker and the server stay up: the worker has runs of other projects in hand, "
-            f"{', '.join(foreign)}. Try again when they have ended."
+            f"the worker has runs of other projects in hand, {names}. It takes no new run and ends "
+            "by itself when they have ended; the server stays up so long. Then: `blueprint down`"
         )
         return False
-    pool = WORKER.serves
-    WORKER.stop()
-    show.ok("the worker is stopped")
+    WORKER.stop()  # by now only one that does not answer
+    end([one for of in in_hand.values() for one in of], 5)
+    if had:
+        show.ok("the worker is stopped")
     if client:
-        services.forget(client, pool)
-        for run in runs:
-            # Its process has gone with the worker; the server would show it as running.
-            message = "Its worker was stopped by `blueprint down`."
-            client.set_flow_run_state(run.id, Crashed(message=message), force=True)
-            show.warn(f"the run {run.name} was ended before it was done")
+        if pool:
+            services.forget(client, pool)
+        ended.report(client, name, seen)
     return True
+
+
+def _drained(name: str, limit: int) -> set[str]:
+    """Wait until the worker and its runs have ended, as far as they do; the runs that there were.
+
+    The worker itself ends runs that are over the limit. Where it is gone, killed, its runs go on
+    without it, and are ended here.
+    """
+    began = time.monotonic()
+    seen: set[str] = set()
+    told: set[psutil.Process] = set()
+    while True:
+        in_hand = runs_of(name)
+        waited = time.monotonic() - began
+        mine = {run: of for run, of in in_hand.items() if belongs_to(mark(), of)}
+        if new := in_hand.keys() - seen:
+            seen |= new
+            show.doing(
+                f"the worker takes no new run; waiting up to {limit} s for the {len(in_hand)} "
+                "that it has in hand (`blueprint down --limit 0` ends them at once)"
+            )
+        gone = WORKER.ours() is None
+        if (gone and not in_hand) or waited > limit + _SLACK:
+            return seen
+        if waited > limit and not mine and in_hand:
+            return seen
+        if waited > limit and gone:
+            left = {one for of in mine.values() for one in of} - told
+            told |= left
+            end(list(left), draining.GRACE)
+        time.sleep(0.5)
 
 
 def _stop_server(client: SyncPrefectClient | None, there: Project) -> None:
@@ -83,31 +139,6 @@ def _stop_server(client: SyncPrefectClient | None, there: Project) -> None:
         return
     SERVER.stop()
     show.ok("the server is stopped")
-
-
-def _let_end() -> list[str]:
-    """Wait for the runs that the worker has in hand; the ids of those that did not end in time."""
-    began = time.monotonic()
-    told = False
-    while (in_hand := WORKER.runs_in_hand()) and time.monotonic() - began < PATIENCE:
-        if not told:
-            show.doing(f"waiting up to {PATIENCE} s for the worker's {len(in_hand)} runs to end")
-            told = True
-        time.sleep(0.5)
-    return in_hand
-
-
-def _read(client: SyncPrefectClient, ids: list[str]) -> list[FlowRun]:
-    """Those of the runs that have not ended."""
-    found = []
-    for one in ids:
-        try:
-            run = client.read_flow_run(UUID(one))
-        except ObjectNotFound:
-            continue
-        if run.state is None or not run.state.is_final():
-            found.append(run)
-    return found
 
 
 def _is_mine(client: SyncPrefectClient, run: FlowRun) -> bool:

@@ -1,9 +1,14 @@
 """Where the project is, and what a location in its parameters means."""
 
+import hashlib
+import os
 from pathlib import Path
 
 # The project is installed as editable, so this file lies in its folder.
 ROOT: Path = Path(__file__).resolve().parents[2]
+WORK_PREFIX: str = f"pipeline-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}-{os.getpid()}-"
+"""How a temporary folder of this project and process is called: `blueprint prune` finds those of
+processes that were killed by it, and no other project's."""
 _URLS = ("http://", "https://", "file:", "s3://", "gs://", "az://")
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
+from runtime.project import WORK_PREFIX
+
 
 def run_id() -> str:
     """The id of the flow run that this is part of."""
@@ -16,5 +18,5 @@ def run_id() -> str:
 @contextmanager
 def work_folder() -> Generator[Path, None, None]:
     """A folder of this run alone, removed at its end, also after a failure."""
-    with tempfile.TemporaryDirectory(prefix="pipeline-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, ignore_cleanup_errors=True) as folder:
         yield Path(folder)

@@ -1,0 +1,39 @@
+"""Asking a worker to take no new run, to let those in hand end, and then to end itself.
+
+Prefect has no such thing (its #22528): SIGTERM to its worker ends the runs, or strands them. A
+paused pool or queue would stop the workers of others too. So the request is a file, which the
+worker of this project looks for; that also works where there are no signals.
+"""
+
+from __future__ import annotations
+
+import json
+
+from blueprint.processes import WORKER
+from blueprint.project import STATE
+
+_REQUEST = STATE / "drain.json"
+GRACE = 15
+"""Seconds between asking a run to end and ending it by force."""
+
+
+def ask(pid: int, limit: int) -> None:
+    """Ask a worker process to drain; its runs have `limit` seconds from now. It may be repeated."""
+    draft = _REQUEST.with_suffix(".new")
+    draft.write_text(json.dumps({"pid": pid, "limit": limit}), "utf-8")
+    draft.replace(_REQUEST)
+
+
+def asked(pid: int) -> int | None:
+    """The limit that a worker process was asked to keep, in seconds; None if it was not asked."""
+    try:
+        request = json.loads(_REQUEST.read_text("utf-8"))
+        return int(request["limit"]) if request["pid"] == pid else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def worker_drains() -> bool:
+    """Whether this project's worker runs, and yet takes no new run."""
+    process = WORKER.process()
+    return process is not None and asked(process.pid) is not None
