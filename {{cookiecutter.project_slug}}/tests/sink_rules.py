@@ -14,6 +14,7 @@ import duckdb
 import pytest
 from pydantic import BaseModel
 
+from ingest import duck
 from ingest.contract import Contract
 from ingest.errors import ContractError, TargetError
 from ingest.loading import Load, Loaded, Mode, Ready
@@ -255,3 +256,13 @@ def test_a_run_that_was_never_loaded_is_not_replayed(target: Target) -> None:
     target.bring(TWO)
     with pytest.raises(TargetError, match="'run-9' cannot be replayed"):
         target.bring(TWO, load=replace(REPLAY, replay_of="run-9"))
+
+
+def test_rows_too_wide_for_the_usual_memory_are_loaded_with_more(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duck, "PASSING", "20MB")
+    wide = "SELECT id, repeat(chr((97 + id % 26)::INTEGER), 1000000) || id AS name FROM range(60) AS t(id)"
+    assert target.bring(wide) == Loaded(60, 0, 0)
+    changed = f"SELECT id, IF(id = 7, 'seven', name) AS name FROM ({wide})"
+    assert target.bring(changed) == Loaded(inserted=0, updated=1, unchanged=59)

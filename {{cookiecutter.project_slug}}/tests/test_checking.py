@@ -116,12 +116,12 @@ def test_nothing_is_wrong_where_all_is_well() -> None:
         (
             deployed(waiting=[run("Late", "SCHEDULED")]),
             "1 run is stuck in Scheduled, since the worker w is there",
-            "worker.log",
+            "blueprint logs worker",
         ),
         (
             deployed(waiting=[run("Pending", "PENDING")] * 2),
             "2 runs are stuck in Pending",
-            "worker.log",
+            "blueprint logs worker",
         ),
         (
             deployed(recent=[run("Running", "RUNNING"), run("Failed", "FAILED", "no file x")]),
@@ -131,7 +131,7 @@ def test_nothing_is_wrong_where_all_is_well() -> None:
         (
             replace(GOOD, disk=replace(GOOD.disk, free=5_000_000)),
             "nearly full: 5 MB are free",
-            "du -sh",
+            "blueprint prune",
         ),
         (
             replace(GOOD, environment=Environment("3.13.0", "", ["x is not installed"])),

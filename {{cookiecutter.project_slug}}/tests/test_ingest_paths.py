@@ -10,9 +10,9 @@ from pydantic import BaseModel
 from ingest.contract import Contract
 from ingest.cut import cut
 from ingest.duck import literal
+from ingest.errors import TargetError
 from ingest.gate import judge
 from ingest.inference.inferring import infer
-from ingest.errors import TargetError
 from ingest.loading import Load, Ready
 from ingest.sinks import open_sink
 from ingest.sources import fetch

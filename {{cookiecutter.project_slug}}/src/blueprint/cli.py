@@ -24,8 +24,8 @@ app.command(processes.open_ui, name="open")
 for command in (
     *(phases.phase1, phases.phase2, phases.phase3, phases.deploy, phases.lint),
     *(phases.redeploy, phases.cleanup),
-    *(processes.up, processes.down, processes.logs),
-    *(processes.server, processes.worker, upkeep.prune, upkeep.units),
+    *(processes.up, processes.down, processes.logs, processes.server, processes.worker),
+    *(upkeep.prune, upkeep.units),
     *(checks.status, checks.validate_setup, checks.validate_install, checks.validate),
     *(checks.test_local, runs.run, runs.test_failure),
     *(records.infer_contract, records.preview, records.replay_quarantine),

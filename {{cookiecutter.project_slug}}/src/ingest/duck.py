@@ -8,19 +8,28 @@ DuckDB print a dozen lines about leaks after every run.
 from __future__ import annotations
 
 import glob
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
 from ingest.errors import TargetError
 
-# One run's share of the machine; what does not fit goes to disk, into the work folder.
-MEMORY_LIMIT = "1GB"
+Result = TypeVar("Result")
+
+# What DuckDB may hold of a run at a time; what does not fit goes to disk, into the work folder.
+# What only passes through needs little of it, however many rows there are: more would be filled
+# with what nobody asks for again. Records of some MB each need more.
+PASSING = "200MB"
+MEMORY = "1GB"
+_WIDE = "4GB"
 # DuckDB 1.5 can then still open what 2.0 makes.
 STORAGE_VERSION = "v1.5.0"
 
 
-def connect(path: Path, work: Path) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, work: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConnection:
     """Open the database file `path` (made if missing), spilling into the folder `work`.
 
     Raises TargetError for a path at which DuckDB can keep no database.
@@ -28,11 +37,32 @@ def connect(path: Path, work: Path) -> duckdb.DuckDBPyConnection:
     check_path(path)
     connection = duckdb.connect(
         str(path),
-        config={"storage_compatibility_version": STORAGE_VERSION, "memory_limit": MEMORY_LIMIT},
+        config={"storage_compatibility_version": STORAGE_VERSION, "memory_limit": memory},
     )
     connection.execute(f"SET temp_directory = {literal(str(work / 'spill'))}")
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+def in_passing(step: Callable[[str], Result]) -> Result:
+    """What `step` gives when it is told how much memory it has; with more, where it needs more.
+
+    A step that ran out of memory is done again from its beginning.
+    """
+    for memory in (PASSING, MEMORY):
+        with suppress(duckdb.OutOfMemoryException):
+            return step(memory)
+    return step(_WIDE)
+
+
+def at_least(connection: duckdb.DuckDBPyConnection, memory: str) -> None:
+    """Let a connection hold so much, if it may not hold more already."""
+    held, asked = connection.execute(
+        "SELECT parse_formatted_bytes(current_setting('memory_limit')), parse_formatted_bytes(?)",
+        [memory],
+    ).fetchall()[0]
+    if held < asked:
+        connection.execute(f"SET memory_limit = {literal(memory)}")
 
 
 def check_path(path: Path) -> None:

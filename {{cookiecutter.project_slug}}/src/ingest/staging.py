@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import columns, connect, count, literal, quote
+from ingest.duck import columns, connect, count, in_passing, literal, quote
 from ingest.each import is_each, run_each
 from ingest.errors import ContractError, TransformError
 from ingest.loading import Ready
@@ -35,8 +35,13 @@ def stage(
     Raises TransformError where the transform fails or its result lacks a sound key,
     ContractError where the contract names no field for the window.
     """
+
+    def find_superseded(memory: str) -> int:
+        with connect(judged.staging, work, memory) as connection:
+            return _find_superseded(connection, contract)
+
+    superseded = in_passing(find_superseded)
     with connect(judged.staging, work) as connection:
-        superseded = _find_superseded(connection, contract)
         _make_records(connection, contract, window or Window())
         made = _transform(connection, contract, transform, work)
     if made == "view" and not _can_be_read(judged.staging):

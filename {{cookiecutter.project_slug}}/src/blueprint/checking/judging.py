@@ -55,7 +55,7 @@ def _settings(facts: Facts) -> list[Finding]:
 def server_faults(server: Server) -> list[Finding]:
     """What is wrong with the server, if anything."""
     there = f"at {server.url}"
-    log = "tail -n 50 .blueprint/logs/server.log"
+    log = f"{BLUEPRINT} logs server"
     reach = "Is the address in prefect.toml right, and can this machine reach it?"
     found = {
         "refused": (
@@ -144,7 +144,7 @@ def _workers(pool: Pool, deployments: list[Deployment]) -> list[Finding]:
         why = "the pool or its queue is paused" if paused else f"the pool runs {pool.limit} at most"
         return [Finding(_stuck(waiting, why), f"{PREFECT} work-pool inspect {quoted(pool.name)}")]
     why = f"the worker {', '.join(pool.workers)} is there and does not take them"
-    return [Finding(_stuck(waiting, why), "tail -n 50 .blueprint/logs/worker.log")]
+    return [Finding(_stuck(waiting, why), f"{BLUEPRINT} logs worker")]
 
 
 def _stuck(waiting: list[Run], why: str) -> str:
@@ -188,7 +188,7 @@ def _disk(facts: Facts) -> list[Finding]:
     if facts.disk.free >= LEAST_FREE:
         return []
     what = f"The disk of {facts.folder} is nearly full: {facts.disk.free / 1e6:,.0f} MB are free."
-    return [Finding(what, "du -sh .prefect .blueprint quarantine data")]
+    return [Finding(what, f"{BLUEPRINT} prune")]
 
 
 def clock(moment: datetime | None) -> str:

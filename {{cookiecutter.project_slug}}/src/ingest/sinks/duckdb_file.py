@@ -14,7 +14,19 @@ from pathlib import Path
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import check_path, columns, connect, count, literal, number, quote
+from ingest.duck import (
+    MEMORY,
+    PASSING,
+    at_least,
+    check_path,
+    columns,
+    connect,
+    count,
+    in_passing,
+    literal,
+    number,
+    quote,
+)
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
@@ -27,7 +39,7 @@ _LOCKED = re.compile(
     r"Could not set lock on file|being used by another process|Unique file handle conflict"
 )
 _HOLDER = re.compile(r"held in (.+?\(PID \d+\))")
-_JOINED_AT_ONCE = 3_000_000  # rows
+_JOINED_IN_PASSING, _JOINED_AT_ONCE = 300_000, 3_000_000  # rows
 _TARGET = "_target"
 _LEDGER = f"{_TARGET}.main.{LOADS}"
 
@@ -57,19 +69,24 @@ class DuckDBSink:
     ) -> Loaded:
         """See Sink.load."""
         check_table_name(contract.table)
-        with opened(self.path, ready.staging.parent, say, patience) as connection:
-            try:
+
+        def attempt(memory: str) -> Loaded:
+            work = ready.staging.parent
+            with opened(self.path, work, say, patience, memory=memory) as connection:
                 incoming = attach_staging(connection, ready)
                 say(f"Loading {ready.count:,} rows into {contract.table} of {self.shown}")
                 connection.execute("BEGIN")
                 loaded = _load(connection, incoming, ready, contract, load)
                 connection.execute("COMMIT")
                 return loaded
-            except duckdb.Error as error:
-                raise TargetError(
-                    f"Loading the table {contract.table} of {self.shown} failed, and nothing in it "
-                    f"has changed: {error}"
-                ) from error
+
+        try:
+            return in_passing(attempt)
+        except duckdb.Error as error:
+            raise TargetError(
+                f"Loading the table {contract.table} of {self.shown} failed, and nothing in it "
+                f"has changed: {error}"
+            ) from error
 
     def _look_up(self, table: str) -> Ledger:
         if not self.path.exists():
@@ -121,6 +138,8 @@ def _merge(
     changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in names)
     # Rows that outgrow the memory would be joined from disk, many times slower than in parts.
     parts, written = 1 + min(of, before) // _JOINED_AT_ONCE, 0
+    if min(of, before) > _JOINED_IN_PASSING:
+        at_least(connection, MEMORY)
     for part in range(parts):
         here = f"hash({columns(contract.key)}) % {parts} = {part}" if parts > 1 else "true"
         written += number(
@@ -187,7 +206,12 @@ def _held(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
 
 @contextmanager
 def opened(
-    path: Path, work: Path, say: Say, patience: float, option: str = "READ_WRITE"
+    path: Path,
+    work: Path,
+    say: Say,
+    patience: float,
+    option: str = "READ_WRITE",
+    memory: str = PASSING,
 ) -> Generator[duckdb.DuckDBPyConnection, None, None]:
     """A connection to which the file is attached as `_target`; waits while another has it.
 
@@ -200,7 +224,7 @@ def opened(
         raise TargetError(f"Cannot make the folder of {path}: {error}.") from error
     # Attached, since DuckDB drops its lock on a file that one process opens twice by itself.
     waiting = Waiting(str(path), say, patience)
-    with connect(Path(":memory:"), work) as connection:
+    with connect(Path(":memory:"), work, memory) as connection:
         while True:
             try:
                 connection.execute(f"ATTACH {literal(str(path))} AS {_TARGET} ({option})")

@@ -81,9 +81,9 @@ class ObjectSink:
             while True:
                 say(f"Loading {ready.count:,} rows into {self.shown}{file_name(contract.table)}")
                 version = _fetch(store, key, old)
-                with explained(self.shown), connect(Path(":memory:"), work) as connection:
+                with explained(self.shown):
                     held = old if version else None
-                    loaded = merge(connection, held, new, ready, contract, load)
+                    loaded = merge(work, held, new, ready, contract, load)
                 if not new.exists() or _put(store, key, new, version):
                     old.unlink(missing_ok=True)
                     new.unlink(missing_ok=True)

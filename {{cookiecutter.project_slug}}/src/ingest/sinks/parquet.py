@@ -15,7 +15,16 @@ from pathlib import Path
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import count, file_literal, literal, number, parquet_table, quote
+from ingest.duck import (
+    connect,
+    count,
+    file_literal,
+    in_passing,
+    literal,
+    number,
+    parquet_table,
+    quote,
+)
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import PATIENCE, Say, new_columns, silent
@@ -56,11 +65,11 @@ class ParquetSink:
         path, part = self.folder / name, self.folder / f".{name}.part"
         # A DuckDB file is the lock: it ends with its process, and names who has it.
         lock = self.folder / f".{name}.lock"
-        with opened(lock, ready.staging.parent, say, patience) as connection:
+        with opened(lock, ready.staging.parent, say, patience):
             say(f"Loading {ready.count:,} rows into {path}")
             old = path if path.exists() else None
             with explained(str(path)):
-                loaded = merge(connection, old, part, ready, contract, load)
+                loaded = merge(ready.staging.parent, old, part, ready, contract, load)
             if part.exists():
                 self._publish(part, path)
             return loaded
@@ -96,6 +105,21 @@ def file_name(table: str) -> str:
 
 
 def merge(
+    work: Path, old: Path | None, new: Path, ready: Ready, contract: Contract, load: Load
+) -> Loaded:
+    """Write the file `new`: what `old` holds, with the rows of the load.
+
+    Writes none where the run is loaded already. What memory does not hold spills into `work`.
+    """
+
+    def attempt(memory: str) -> Loaded:
+        with connect(Path(":memory:"), work, memory) as connection:
+            return _merge(connection, old, new, ready, contract, load)
+
+    return in_passing(attempt)
+
+
+def _merge(
     connection: duckdb.DuckDBPyConnection,
     old: Path | None,
     new: Path,
@@ -103,10 +127,6 @@ def merge(
     contract: Contract,
     load: Load,
 ) -> Loaded:
-    """Write the file `new`: what `old` holds, with the rows of the load.
-
-    Writes none where the run is loaded already.
-    """
     new.unlink(missing_ok=True)
     ledger = read_ledger(connection, old, contract.table) if old else Ledger()
     if ledger.committed(load.run_id):
