@@ -98,7 +98,7 @@ def _deployment(client: SyncPrefectClient, held: DeploymentResponse, plan: Plan)
     lined_up = len(_runs(client, held, [StateType.SCHEDULED]))
     plan.removed.append(
         (
-            f"the deployment {name!r}, its schedules and its {lined_up} runs that have not begun",
+            f"the deployment {name}, its schedules and its {lined_up} runs that have not begun",
             lambda: client.delete_deployment(held.id),
         )
     )
