@@ -24,6 +24,10 @@ POOL = "it's the pool"
 CHICAGO = "America/Chicago"
 # In a smaller window the UI folds away what the tests look for.
 WIDTH, HEIGHT = 1280, 1000
+BROWSERS = (
+    *("chromium", "chromium-browser", "google-chrome"),
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 # Of the pictures, those that the README shows.
 SHOWN = ("deployment", "run", "artifact")
 # As root there is no sandbox; the rest keeps the browser from calling home.
@@ -77,7 +81,7 @@ def run(living: Living) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if path is None:
         not_run("Chromium is not on this machine (Debian: apt-get install chromium)")
     from playwright.sync_api import sync_playwright
