@@ -110,13 +110,13 @@ def test_every_command_of_a_guide_works(name: str, living: Living, followed: set
 @pytest.mark.slow
 def test_an_event_starts_a_run_with_what_it_carries(living: Living) -> None:
     # The guide's own automation was made, and its event sent, by the test above.
+    living.blueprint("up")
     asked = living.api("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 200})
     made = [one for one in asked if (one["created_by"] or {}).get("type") == "AUTOMATION"]
     assert made, "no run was started by the automation"
     run = made[0]
     assert run["parameters"]["source_url"] == "data/sample_orders.ndjson"
     state = f"/flow_runs/{run['id']}"
-    living.blueprint("up")
     wait_for(lambda: living.api(state)["state"]["type"] == "COMPLETED", 120)
 
 
