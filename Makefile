@@ -1,10 +1,10 @@
-# make demo · make test · make test-fast · make check · make lock
+# make demo · make test · make test-fast · make check · make lock · make pictures · make index · make durations
 # make bench · make bench-memory · make bench-orchestration · make bench-postgres · make bench-infer
 #
 # Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv,
 # and for the benchmarks into benchmarks/.venv.
 
-.PHONY: demo test test-fast check lock clean
+.PHONY: demo test test-fast check lock pictures index durations clean
 .PHONY: bench bench-memory bench-orchestration bench-postgres bench-infer
 .DEFAULT_GOAL := test
 
@@ -30,7 +30,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(BIN)/.ready
 	@$(BIN)/python tools/demo.py
 
-test: $(BIN)/.engine-ready $(AZURITE) check
+test: $(BIN)/.engine-ready $(BIN)/.browser-ready $(AZURITE) check
 	@$(BIN)/python -m pytest
 
 test-fast: $(BIN)/.engine-ready $(AZURITE)
@@ -43,6 +43,18 @@ check: $(BIN)/.ready
 # Moves the locks to the newest of everything that each pyproject.toml beside them allows.
 lock: $(BIN)/.ready
 	@$(BIN)/python tools/lock.py
+
+# The pictures in README.md, taken anew by the tests of the UI.
+pictures: $(BIN)/.browser-ready
+	@BLUEPRINT_PICTURES=$(CURDIR)/docs $(BIN)/python -m pytest tests/test_ui.py -m slow
+
+# The stamped project's docs/INDEX.md, from what its files say of themselves.
+index: $(BIN)/.ready
+	@$(BIN)/python tools/index.py
+
+# How long each step of the phases takes, as docs/EXECUTION_INSTRUCTIONS.md says.
+durations: $(BIN)/.ready
+	@$(BIN)/python tools/durations.py
 
 # Options go behind: make bench BENCH="--rows 100000 --only blueprint,duckdb"
 BENCH ?=
@@ -63,6 +75,11 @@ $(BIN)/.ready: requirements-dev.lock
 # What the engine is tested with is several times as large as all the rest.
 $(BIN)/.engine-ready: requirements-engine.lock $(BIN)/.ready
 	@echo "Adding the servers that the engine is tested against; this takes up to a minute, once."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+$(BIN)/.browser-ready: requirements-browser.lock $(BIN)/.ready
+	@echo "Adding Playwright, which drives the browser in the tests of the UI."
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,13 +64,26 @@ class Living:
 
     def api(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask the server: a POST with a body, else a GET."""
+        return json.loads(self.ask(path, body))
+
+    def ask(self, path: str, body: Any = None, method: str | None = None) -> bytes:
+        """Ask the server with any method, also where it answers with nothing."""
         request = urllib.request.Request(
             f"{self.api_url}{path}",
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json"},
+            method=method,
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        for again in (True, True, True, True, False):
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return answer.read()
+            except urllib.error.HTTPError as error:
+                # Its database is busy; Prefect's own client asks again too.
+                if error.code != 503 or not again:
+                    raise
+                time.sleep(1)
+        raise AssertionError("the last try returns or raises")
 
     def rows(self, table: str = "orders", target: str = "data/warehouse.duckdb") -> int:
         """How many rows the project's warehouse holds."""
@@ -107,15 +121,28 @@ class Living:
 
 
 class Source:
-    """A file over HTTP that fails as often as it is told to, then answers."""
+    """A file over HTTP that fails as often as it is told to, then answers.
+
+    While `held` is set, whoever asks waits for the answer. posted: the bodies that were sent to it.
+    """
 
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.fail_next = 0
+        self.held = threading.Event()
+        self.posted: list[str] = []
         source = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                source.posted.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
             def do_GET(self) -> None:
+                while source.held.is_set():
+                    time.sleep(0.1)
                 failing = source.fail_next > 0
                 source.fail_next -= failing
                 self.send_response(503 if failing else 200)

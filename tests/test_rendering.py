@@ -30,8 +30,12 @@ ANSWERS = [
 ]
 # A hand-made name has none of these on any system; nor one of Windows' own names.
 UNPORTABLE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$|^(con|prn|aux|nul|(com|lpt)[0-9])(\.|$)', re.I)
-# GitHub's expressions, and what Prefect fills in when it deploys.
-FOREIGN_MARKS = {".github": r"\$\{\{.*?\}\}", "prefect.yaml": r"\{\{ \$[A-Z_]+ \}\}"}
+# GitHub's expressions, and what Prefect fills in when it deploys, or when an event comes.
+FOREIGN_MARKS = {
+    ".github": r"\$\{\{.*?\}\}",
+    "prefect.yaml": r"\{\{ \$[A-Z_]+ \}\}",
+    "EXECUTION_GUIDE.md": r"\{\{ event\.[a-z.]+ \}\}",
+}
 
 
 @pytest.fixture(scope="module", params=ANSWERS, ids=["defaults", "hard answers"])

@@ -22,12 +22,12 @@ def main() -> int:
     """Stamp, run, clean up; the exit code is that of the phases."""
     keep = os.environ.get("KEEP") == "1"
     scratch = Path(tempfile.mkdtemp(prefix="prefect-blueprint-demo-"))
-    environment = _environment(scratch)
+    environment = scratch_environment(scratch)
     began = time.monotonic()
     project = scratch / "enterprise-data-pipeline"
     try:
         template = clean_copy(scratch / "template")
-        answers = [f"prefect_api_url=http://127.0.0.1:{_free_port()}/api"]
+        answers = [f"prefect_api_url=http://127.0.0.1:{free_port()}/api"]
         stamp = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(scratch)]
         code = subprocess.run([*stamp, str(template), *answers], env=environment).returncode
         if code == 0:
@@ -48,7 +48,8 @@ def main() -> int:
     return code
 
 
-def _environment(scratch: Path) -> dict[str, str]:
+def scratch_environment(scratch: Path) -> dict[str, str]:
+    """What the commands of a project in this folder shall see."""
     # Whatever of Prefect's or of a virtual environment's this shell has set stays outside.
     kept = {
         name: value
@@ -65,7 +66,8 @@ def _blueprint(project: Path) -> Path:
     return project / ".venv" / "bin" / "blueprint"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -32,9 +32,9 @@ HEAD = {
         "# `make lock`.\n"
     ),
 }
-HEAD_OF_ENGINE = (
-    "# What tests/engine needs besides requirements-dev.lock, with hashes, for every platform.\n"
-    "# Moved on purpose with `make lock`.\n"
+HEAD_OF_TESTS = (
+    "# What {tests} needs besides {besides},\n"
+    "# with hashes, for every platform. Moved on purpose with `make lock`.\n"
 )
 HEAD_OF_EXTRA = (
     "# What the extra `{extra}` adds to requirements.lock. Do not edit: the template moves it on\n"
@@ -82,10 +82,13 @@ def main() -> None:
     settings = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
     base = files[PROJECT / "requirements.lock"]
     own = tomllib.loads((TEMPLATE / "pyproject.toml").read_text("utf-8"))
-    base_of_tests = files[TEMPLATE / "requirements-dev.lock"]
-    files[TEMPLATE / "requirements-engine.lock"] = HEAD_OF_ENGINE + resolve_extra(
-        own["dependency-groups"]["engine"], base_of_tests
-    )
+    # Each goes with those before it: all of them are installed into one environment.
+    base_of_tests, besides = files[TEMPLATE / "requirements-dev.lock"], "requirements-dev.lock"
+    for group, tests in (("engine", "tests/engine"), ("browser", "tests/test_ui.py")):
+        lock = TEMPLATE / f"requirements-{group}.lock"
+        pins = resolve_extra(own["dependency-groups"][group], base_of_tests)
+        files[lock] = HEAD_OF_TESTS.format(tests=tests, besides=besides) + pins
+        base_of_tests, besides = base_of_tests + pins, f"{besides}, -{group}.lock"
     for extra, needs in settings["project"]["optional-dependencies"].items():
         lock = PROJECT / f"requirements-{extra}.lock"
         files[lock] = HEAD_OF_EXTRA.format(extra=extra) + resolve_extra(needs, base)

@@ -1,6 +1,8 @@
 """The flow as Prefect runs it: retries, states, parameters and the summary."""
 
+import re
 import tempfile
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,11 +12,14 @@ import duckdb
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
-from prefect.client.schemas.objects import State, TaskRun
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
+from prefect.settings import PREFECT_RESULTS_PERSIST_BY_DEFAULT, temporary_settings
+from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.callables import parameter_schema
 from pydantic import AwareDatetime, BaseModel
 
+from data_pipeline import config
 from data_pipeline import flow as flow_module
 from data_pipeline import load as load_module
 from data_pipeline.flow import data_pipeline
@@ -213,3 +218,65 @@ def test_a_target_is_chosen_by_its_url(
     assert state.result().rows_loaded == 10
     (file,) = (tmp_path / "lake").glob("*.parquet")
     assert duckdb.sql(f"SELECT count(*) FROM '{file}'").fetchall() == [(10,)]
+
+
+def test_a_runs_name_says_what_ran_and_holds_no_secret(
+    serve: Serve, run: Callable[..., State[Any]]
+) -> None:
+    url = serve({"body": TEN}).url.replace("http://", "http://me:hidden@") + "?token=hidden"
+    name = _flow_run(run(url)).name
+    assert re.fullmatch(r"[a-z]+-[a-z]+: full, orders\.ndjson", name)
+
+
+def test_a_run_that_takes_too_long_is_ended_and_not_retried(
+    serve: Serve, run: Callable[..., State[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve({"body": TEN})
+
+    def slow(*_given: Any) -> None:
+        for _ in range(300):  # one call is never interrupted, only what lies between two
+            time.sleep(0.1)
+
+    monkeypatch.setattr(flow_module, "extract", slow)
+    monkeypatch.setattr(flow_module.extract_source, "timeout_seconds", 0.5)
+    began = time.monotonic()
+    state = run(served.url)
+    assert state.is_failed() and "timed out" in str(state.message).lower()
+    assert time.monotonic() - began < 15
+    assert task_runs(state)["extract"].run_count == 1
+    monkeypatch.setattr(flow_module.extract_source, "timeout_seconds", None)
+    monkeypatch.setattr(data_pipeline, "timeout_seconds", 0.5)
+    assert run(served.url).name == "TimedOut"
+
+
+def test_nothing_is_taken_from_a_cache_even_where_results_are_kept(
+    serve: Serve, run: Callable[..., State[Any]]
+) -> None:
+    served = serve({"body": TEN}, {"body": TEN[:90]})
+    with temporary_settings({PREFECT_RESULTS_PERSIST_BY_DEFAULT: True}):
+        first, second = run(served.url), run(served.url)
+    assert len(served.requests) == 2
+    assert {one.state_name for one in task_runs(second).values()} == {"Completed"}
+    assert first.is_completed() and second.is_completed()
+
+
+def test_a_failed_run_says_what_to_do_next_in_its_log(
+    serve: Serve, run: Callable[..., State[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("ERROR"):
+        run(serve({"status": 404}).url)
+    assert any("run it again with the same parameters" in one.message for one in caplog.records)
+
+
+def test_the_limits_of_a_run_stand_in_config() -> None:
+    assert data_pipeline.timeout_seconds == config.RUN_TIMEOUT
+    assert flow_module.extract_source.timeout_seconds == config.EXTRACT_TIMEOUT
+    assert isinstance(flow_module.RUNNER, ThreadPoolTaskRunner)
+    assert flow_module.RUNNER._max_workers == config.MAX_WORKERS
+
+
+def _flow_run(state: State[Any]) -> FlowRun:
+    flow_run_id = state.state_details.flow_run_id
+    assert flow_run_id
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(flow_run_id)

@@ -13,7 +13,12 @@ from blueprint.lint import lint
 from blueprint.schedules import next_times, warnings
 from runtime.project import ROOT
 
-SET = {"PROJECT_PYTHON": "/python", "PROJECT_ROOT": "/root", "PROJECT_ID": "mark"}
+SET = {
+    "PROJECT_PYTHON": "/python",
+    "PROJECT_ROOT": "/root",
+    "PROJECT_ID": "mark",
+    "PROJECT_VERSION": "1",
+}
 
 
 def filled_in(name: str) -> str:
@@ -66,6 +71,14 @@ def test_this_projects_manifest_has_no_faults() -> None:
         (("deployments", 0), "parameters", [1], "must be a mapping"),
         (("deployments", 0), "work_pool", "pool", "work_pool must be a mapping"),
         (("deployments", 0), "sla", [], "'sla' is not a key"),
+        (("deployments", 0), "concurrency_limit", 0, "must be 1 or more"),
+        (("deployments", 0), "concurrency_limit", {"limit": 1}, "must be ENQUEUE or CANCEL_NEW"),
+        (
+            ("deployments", 0),
+            "concurrency_limit",
+            {"limit": 1, "collision_strategy": "ENQUEUE", "colision": 1},
+            "'colision' is not a key",
+        ),
         (("deployments", 0, "work_pool"), "nme", "x", "'nme' is not a key"),
         (("deployments", 0, "work_pool"), "name", " ", "work_pool.name is missing"),
         (("deployments", 0, "work_pool", "job_variables"), "command", "python", "$PROJECT_PYTHON"),

@@ -103,6 +103,16 @@ def test_no_markup_of_a_record_reaches_the_page() -> None:
         assert found and set(found) == {"\\"}, special
 
 
+def test_a_long_record_is_broken_behind_a_comma_or_a_space_and_nothing_of_it_is_lost() -> None:
+    raw = '{"a":[' + ",".join(f'"value{n}"' for n in range(10)) + "]," + "x" * 120
+    summary = ended(judged(1, Refused(1, None, "bad", raw)))
+    row = next(line for line in page(summary, [summary]).splitlines() if "value0" in line)
+    lines = row.rpartition(" | ")[2].removesuffix(" |").replace("\\", "").split("<br>")
+    assert "".join(lines) == summary.first_refused[0].raw
+    assert all(len(line) <= 34 for line in lines)
+    assert all(line.endswith(",") for line in lines if "value" in line)
+
+
 def test_a_page_names_the_error_first_and_shows_no_empty_table() -> None:
     failed = ended(None, error=TooManyRejected("Refused <all>.\nMend the source."))
     text = page(failed, [failed])

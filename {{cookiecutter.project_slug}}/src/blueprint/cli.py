@@ -15,17 +15,19 @@ app = App(
     help="Check, deploy, run and stop this project's pipeline.",
     version_flags=[],
     result_action="return_value",
+    # Its own way is to end without a word; what is said of Ctrl-C stands below.
+    suppress_keyboard_interrupt=False,
 )
 
 app.command(phases.all_phases, name="all")
 app.command(processes.open_ui, name="open")
 for command in (
     *(phases.phase1, phases.phase2, phases.phase3, phases.deploy, phases.lint),
+    *(phases.redeploy, phases.cleanup),
     *(processes.up, processes.down, processes.logs, processes.server, processes.worker),
     *(upkeep.prune, upkeep.units),
     *(checks.status, checks.validate_setup, checks.validate_install, checks.validate),
-    checks.test_local,
-    runs.run,
+    *(checks.test_local, runs.run, runs.test_failure),
     *(records.infer_contract, records.preview, records.replay_quarantine),
 ):
     app.command(command)
@@ -37,7 +39,7 @@ def main() -> None:
         app()
     except (Problem, PipelineError) as problem:
         print(f"\nblueprint: {problem}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(getattr(problem, "code", 1))
     except Exception as error:
         if not type(error).__module__.startswith(("prefect.", "httpx")):
             raise

@@ -1,7 +1,8 @@
 """Deploys the manifest and makes sure that the server holds what it says.
 
-Prefect's own `prefect deploy` does the deploying. What it does in silence (a schedule that was
-taken out of the manifest stays active, a namesake is overwritten) is looked after here.
+Prefect's own `prefect deploy` does the deploying. What it does in silence (a schedule or a
+deployment that was taken out of the manifest stays active, a namesake is overwritten) is looked
+after here.
 """
 
 from __future__ import annotations
@@ -9,25 +10,26 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 
-from blueprint import show
+from blueprint import automations, owning, pools, rules, show
+from blueprint.comparing import differences
 from blueprint.flows import check_parameters, load_flow
 from blueprint.manifest import Manifest, variables
+from blueprint.owning import owner
+from blueprint.pools import ensure_pool
 from blueprint.project import Problem, mark
-from blueprint.schedules import schedule_of
 from runtime.project import ROOT
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
-MARK = "BLUEPRINT_PROJECT"
+__all__ = ["deploy", "differences", "ensure_pool", "find", "orphans", "owner"]
 
 
 def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -> None:
@@ -44,23 +46,42 @@ def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -
             manifest says.
     """
     flows = {one["name"]: load_flow(one) for one in plan.deployments}
+    waits = rules.patience(plan.deployments)
     for one in plan.deployments:
         check_parameters(flows[one["name"]], one["name"], one.get("parameters") or {})
         if not take_over:
-            _refuse_foreign(client, _full_name(flows, one))
+            owning.refuse_foreign(client, full_name(flows, one))
     for pool in plan.pools:
         ensure_pool(client, pool)
+    before = {one["name"]: _look(client, full_name(flows, one)) for one in plan.deployments}
     _run_prefect_deploy()
     faults: list[str] = []
+    held: dict[str, DeploymentResponse] = {}
     for one in plan.deployments:
-        held = client.read_deployment_by_name(_full_name(flows, one))
-        held = _drop_old_schedules(client, held, one)
-        faults += differences(held, one, client)
-        show.ok(f"deployed {_full_name(flows, one)}")
+        name = one["name"]
+        there = client.read_deployment_by_name(full_name(flows, one))
+        held[name] = there = _settle(client, there, one, before[name])
+        faults += differences(there, one, client, with_version=True)
+        show.ok(f"deployed {full_name(flows, one)}")
+    _remove(client, orphans(client, plan, flows), [held[n] for n in held if not before[n]])
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise Problem(f"The server does not hold what prefect.yaml says:\n{listed}")
-    show.ok("what the server holds equals prefect.yaml")
+    automations.reconcile(client, plan.name, [one.id for one in held.values()], waits)
+    show.ok("what the server holds equals prefect.yaml; automations look after its runs")
+
+
+def orphans(
+    client: SyncPrefectClient, plan: Manifest, flows: Mapping[str, Flow[..., Any]]
+) -> dict[str, DeploymentResponse]:
+    """This project's deployments that the manifest does not have (any more), by full name."""
+    kept = {full_name(flows, one) for one in plan.deployments}
+    found = {}
+    for one in owning.ours(client):
+        name = f"{client.read_flow(one.flow_id).name}/{one.name}"
+        if name not in kept:
+            found[name] = one
+    return found
 
 
 def find(client: SyncPrefectClient, deployment: Mapping[str, Any]) -> DeploymentResponse:
@@ -78,152 +99,78 @@ def find(client: SyncPrefectClient, deployment: Mapping[str, Any]) -> Deployment
             "Deploy it: scripts/phase2_execute.sh, or `blueprint deploy`."
         ) from None
     if owner(held) != mark():
-        raise Problem(_foreign(name, held))
+        raise Problem(owning.foreign(name, held))
     return held
 
 
-def ensure_pool(client: SyncPrefectClient, name: str) -> None:
-    """Make the process work pool where there is none.
-
-    Raises:
-        Problem: a pool of that name exists and is of another type.
-    """
-    from prefect.workers.process import ProcessWorker
-
-    try:
-        pool = client.read_work_pool(name)
-    except ObjectNotFound:
-        template = ProcessWorker.get_default_base_job_template()
-        try:
-            client.create_work_pool(
-                WorkPoolCreate(name=name, type="process", base_job_template=template)
-            )
-            show.ok(f"work pool {name!r} made")
-            return
-        except ObjectAlreadyExists:  # another project was quicker
-            pool = client.read_work_pool(name)
-    if pool.type != "process":
-        raise Problem(
-            f"The work pool {name!r} is of the type {pool.type!r}, and this project runs in a process "
-            "pool. Give work_pool.name in prefect.yaml another name."
-        )
-    paused = " (paused: it starts no run)" if pool.is_paused else ""
-    show.ok(f"work pool {name!r} is there{paused}")
-
-
-def differences(
-    held: DeploymentResponse, wanted: Mapping[str, Any], client: SyncPrefectClient
-) -> list[str]:
-    """Where the server's deployment is not what the manifest says; each a sentence."""
-    pool = wanted["work_pool"]
-    pairs: list[tuple[str, Any, Any]] = [
-        ("entrypoint", held.entrypoint, wanted["entrypoint"]),
-        ("parameters", held.parameters, wanted.get("parameters", {})),
-        ("work_pool.name", held.work_pool_name, pool["name"]),
-        ("job_variables", held.job_variables, pool.get("job_variables", {})),
-        ("tags", sorted(held.tags), sorted(wanted.get("tags") or [])),
-        ("pull", held.pull_steps or [], wanted.get("pull") or []),
-    ]
-    optional = {
-        "description": held.description,
-        "version": held.version,
-        "paused": held.paused,
-        "enforce_parameter_schema": held.enforce_parameter_schema,
-        "work_queue_name": held.work_queue_name,
-    }
-    given = {**wanted, **{key: pool[key] for key in pool if key == "work_queue_name"}}
-    pairs += [(key, optional[key], given[key]) for key in optional if given.get(key) is not None]
-    pairs += _concurrency(held, wanted)
-    pairs += _schedules(client, held, wanted)
-    return [
-        f"{wanted['name']}: {key} is {there!r} on the server and {here!r} in the manifest"
-        for key, there, here in pairs
-        if there != here and not _filled_in_by_prefect(here)
-    ]
-
-
-def _schedules(
-    client: SyncPrefectClient, held: DeploymentResponse, wanted: Mapping[str, Any]
-) -> list[tuple[str, Any, Any]]:
-    there = {one.slug: one for one in client.read_deployment_schedules(held.id)}
-    here = {one["slug"]: one for one in wanted.get("schedules") or []}
-    pairs: list[tuple[str, Any, Any]] = [("schedules", sorted(map(str, there)), sorted(here))]
-    for slug in there.keys() & here.keys():
-        asked = schedule_of(here[slug])
-        for key in asked.model_fields_set:
-            name = f"schedule {slug}: {key}"
-            pairs.append((name, getattr(there[slug].schedule, key, None), getattr(asked, key)))
-        for key in ("active", "parameters"):
-            if key in here[slug]:
-                pairs.append(
-                    (f"schedule {slug}: {key}", getattr(there[slug], key), here[slug][key])
-                )
-    return pairs
-
-
-def _filled_in_by_prefect(value: Any) -> bool:
-    """Whether Prefect puts a block or a variable of the server in its place when it deploys."""
-    return "prefect.blocks." in str(value) or "prefect.variables." in str(value)
-
-
-def _concurrency(held: DeploymentResponse, wanted: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    limit = wanted.get("concurrency_limit")
-    there = held.global_concurrency_limit.limit if held.global_concurrency_limit else None
-    if not isinstance(limit, dict):
-        return [("concurrency_limit", there, limit)]
-    options = held.concurrency_options
-    strategy = options.collision_strategy.value if options else None
-    grace = options.grace_period_seconds if options else None
-    asked = limit.get("grace_period_seconds")
-    return [
-        *([("concurrency_limit.grace_period_seconds", grace, asked)] if asked is not None else []),
-        ("concurrency_limit.limit", there, limit.get("limit")),
-        ("concurrency_limit.collision_strategy", strategy, limit.get("collision_strategy")),
-    ]
-
-
-def _drop_old_schedules(
-    client: SyncPrefectClient, held: DeploymentResponse, wanted: Mapping[str, Any]
-) -> DeploymentResponse:
-    """`prefect deploy` leaves a schedule active that the manifest no longer has: it would fire."""
-    slugs = {one["slug"] for one in wanted.get("schedules") or []}
-    for schedule in client.read_deployment_schedules(held.id):
-        if schedule.slug not in slugs:
-            client.delete_deployment_schedule(held.id, schedule.id)
-            show.ok(
-                f"removed the schedule {schedule.slug or schedule.id}, which prefect.yaml no longer has"
-            )
-    return client.read_deployment(held.id)
-
-
-def _full_name(flows: Mapping[str, Flow[..., Any]], deployment: Mapping[str, Any]) -> str:
+def full_name(flows: Mapping[str, Flow[..., Any]], deployment: Mapping[str, Any]) -> str:
+    """As Prefect names a deployment: flow/deployment."""
     return f"{flows[deployment['name']].name}/{deployment['name']}"
 
 
-def _refuse_foreign(client: SyncPrefectClient, name: str) -> None:
+def _look(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
     try:
-        held = client.read_deployment_by_name(name)
+        return client.read_deployment_by_name(name)
     except ObjectNotFound:
-        return
-    if owner(held) != mark():
-        raise Problem(_foreign(name, held))
+        return None
 
 
-def owner(held: DeploymentResponse) -> str | None:
-    """The mark of the project that made a deployment; none where it was no blueprint project."""
-    env = (held.job_variables or {}).get("env")
-    return env.get(MARK) if isinstance(env, dict) else None
+def _settle(
+    client: SyncPrefectClient,
+    held: DeploymentResponse,
+    wanted: Mapping[str, Any],
+    before: DeploymentResponse | None,
+) -> DeploymentResponse:
+    """Put right what `prefect deploy` leaves or loses: old schedules, a pause, runs elsewhere."""
+    if before:
+        _drop_old_schedules(client, held, wanted, before)
+        if before.paused and wanted.get("paused") is None and not held.paused:
+            _pause(client, held, "as it was before")
+        pools.follow_the_pool(client, held)
+    return client.read_deployment(held.id)
 
 
-def _foreign(name: str, held: DeploymentResponse) -> str:
-    folder = (held.job_variables or {}).get("working_dir")
-    whose = f"the project in {folder}" if owner(held) else "something that is no blueprint project"
-    return (
-        f"The server's deployment {name!r} belongs to {whose}, not to {ROOT}.\n"
-        "Rename this project's flow (src/data_pipeline/flow.py) or its deployment (prefect.yaml).\n"
-        "To replace the other one on purpose, also where it is this project in another clone: "
-        "blueprint deploy --take-over"
-    )
+def _drop_old_schedules(
+    client: SyncPrefectClient,
+    held: DeploymentResponse,
+    wanted: Mapping[str, Any],
+    before: DeploymentResponse,
+) -> None:
+    """A schedule that the manifest no longer has would fire.
+
+    Where all of those were paused, so are the ones that came in the same deploy: a schedule that
+    an operator has paused does not run by itself because it was given another name.
+    """
+    slugs = {one["slug"] for one in wanted.get("schedules") or []}
+    known = {one.slug: one.active for one in before.schedules}
+    old = known.keys() - slugs
+    paused = bool(old) and not any(known[slug] for slug in old)
+    for one in client.read_deployment_schedules(held.id):
+        if one.slug not in slugs:
+            client.delete_deployment_schedule(held.id, one.id)
+            show.ok(f"removed the schedule {one.slug or one.id}, which prefect.yaml no longer has")
+        elif paused and one.active and one.slug not in known:
+            client.update_deployment_schedule(held.id, one.id, active=False)
+            show.warn(f"the schedule {one.slug} is paused, as the one was that it replaces")
+
+
+def _remove(
+    client: SyncPrefectClient,
+    old: Mapping[str, DeploymentResponse],
+    new: Sequence[DeploymentResponse],
+) -> None:
+    """Remove deployments that the manifest no longer has; a pause goes over to the new ones."""
+    for name, one in old.items():
+        client.delete_deployment(one.id)
+        show.ok(f"removed the deployment {name}, which prefect.yaml no longer has")
+        if one.paused or (one.schedules and not any(each.active for each in one.schedules)):
+            for each in new:
+                _pause(client, each, f"as {name} was")
+
+
+def _pause(client: SyncPrefectClient, held: DeploymentResponse, why: str) -> None:
+    client.pause_deployment(held.id)
+    show.warn(f"the deployment {held.name} is paused, {why}; resume it in the UI")
 
 
 def _run_prefect_deploy() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,7 +36,11 @@ def check_parameters(flow: Flow[..., Any], name: str, parameters: Mapping[str, A
     Raises:
         Problem: one is missing, unknown, of the wrong type or out of bounds.
     """
+    logger = logging.getLogger("prefect.flows")
+    before, logger.disabled = logger.disabled, True  # it says the same, as data
     try:
         flow.validate_parameters(dict(parameters))
     except (ParameterTypeError, TypeError) as error:
         raise Problem(f"The parameters of {name!r} do not fit the flow:\n{error}") from None
+    finally:
+        logger.disabled = before

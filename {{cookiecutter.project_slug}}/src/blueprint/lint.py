@@ -24,6 +24,7 @@ DEPLOYMENT_KEYS = {
     *("build", "push", "pull", "work_pool"),
 }
 POOL_KEYS = {"name", "work_queue_name", "job_variables"}
+LIMIT_KEYS = {"limit", "collision_strategy", "grace_period_seconds"}
 SCHEDULE_KEYS = {
     *("cron", "interval", "rrule", "timezone", "anchor_date", "active", "parameters"),
     *("slug", "day_or"),
@@ -71,6 +72,7 @@ def _lint_deployment(one: Any, where: str) -> list[str]:
         faults += _lint_mark(pool.get("job_variables"), where)
     else:
         faults.append(f"{where}: work_pool must be a mapping with the pool's name")
+    faults += _lint_limit(one.get("concurrency_limit"), f"{where}: concurrency_limit")
     schedules = one.get("schedules", [])
     if not isinstance(schedules, list):
         return [*faults, f"{where}: schedules must be a list"]
@@ -96,6 +98,23 @@ def _lint_mark(job_variables: Any, where: str) -> list[str]:
         for key, (value, name) in wanted.items()
         if name not in VARIABLE.findall(str(value))
     ]
+
+
+def _lint_limit(limit: Any, where: str) -> list[str]:
+    """Prefect ignores a misspelled key in it too."""
+    faults = _unknown(limit, LIMIT_KEYS, where) if isinstance(limit, dict) else []
+    many = limit.get("limit") if isinstance(limit, dict) else limit
+    if many is not None and (type(many) is not int or many < 1):
+        faults.append(f"{where} must be 1 or more, not {many!r}")
+    if isinstance(limit, dict):
+        if many is None:
+            faults.append(f"{where}: limit is missing")
+        strategy = limit.get("collision_strategy")
+        if strategy not in ("ENQUEUE", "CANCEL_NEW"):
+            faults.append(
+                f"{where}: collision_strategy must be ENQUEUE or CANCEL_NEW, not {strategy!r}"
+            )
+    return faults
 
 
 def _lint_name(name: Any, where: str) -> list[str]:

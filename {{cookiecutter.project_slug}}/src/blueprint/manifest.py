@@ -14,6 +14,7 @@ import yaml
 
 from blueprint.lint import VARIABLE, lint
 from blueprint.project import Problem, mark
+from blueprint.versions import version
 from runtime.project import ROOT
 
 PATH = ROOT / "prefect.yaml"
@@ -24,6 +25,7 @@ class Manifest:
     """What `prefect.yaml` says, with its variables filled in."""
 
     deployments: list[dict[str, Any]]
+    name: str = ROOT.name
 
     @property
     def first(self) -> dict[str, Any]:
@@ -37,11 +39,12 @@ class Manifest:
 
 
 def variables() -> dict[str, str]:
-    """What `blueprint deploy` fills into the manifest: this project's interpreter, folder, mark."""
+    """What `blueprint deploy` fills in: this project's interpreter, folder, mark and version."""
     return {
         "PROJECT_PYTHON": shlex.quote(sys.executable),
         "PROJECT_ROOT": str(ROOT),
         "PROJECT_ID": mark(),
+        "PROJECT_VERSION": version(),
     }
 
 
@@ -56,7 +59,8 @@ def load(path: Path = PATH) -> Manifest:
     if found := lint(raw, environment):
         listed = "\n".join(f"  - {fault}" for fault in found)
         raise Problem(f"{path.name} has faults; nothing was deployed:\n{listed}")
-    return Manifest(_fill(raw, environment)["deployments"])
+    filled = _fill(raw, environment)
+    return Manifest(filled["deployments"], str(filled.get("name") or ROOT.name))
 
 
 def faults(path: Path = PATH) -> list[str]:

@@ -25,7 +25,12 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
 class Problem(Exception):
-    """Something a person can mend; the message says what failed and what to do next."""
+    """Something a person can mend; the message says what failed and what to do next.
+
+    code: the exit code of the command that it ends.
+    """
+
+    code = 1
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,12 @@ def enter() -> Project:
     api_url = str(settings.get("api", {}).get("url", "")).rstrip("/")
     if not api_url:
         raise Problem("prefect.toml says no API address: give [api] a url, ending in /api.")
-    dotenv = _dotenv()
-    _refuse_another_api(api_url, dotenv)
+    there = dotenv()
+    _refuse_another_api(api_url, there)
     _refuse_another_port(api_url, settings)
     home = Path(
         os.environ.get("PREFECT_HOME")
-        or dotenv.get("PREFECT_HOME")
+        or there.get("PREFECT_HOME")
         or settings.get("home", ".prefect")
     ).expanduser()
     home = home if home.is_absolute() else ROOT / home
@@ -109,7 +114,8 @@ def read_settings() -> dict[str, Any]:
         raise Problem(f"prefect.toml is not TOML: {error}. Mend the line it names.") from None
 
 
-def _dotenv() -> Mapping[str, str | None]:
+def dotenv() -> Mapping[str, str | None]:
+    """What the file .env says; empty where there is none."""
     if not (ROOT / ".env").is_file():
         return {}
     from dotenv import dotenv_values
@@ -117,10 +123,10 @@ def _dotenv() -> Mapping[str, str | None]:
     return dotenv_values(ROOT / ".env")
 
 
-def _refuse_another_api(api_url: str, dotenv: Mapping[str, str | None]) -> None:
+def _refuse_another_api(api_url: str, there: Mapping[str, str | None]) -> None:
     for place, asked in (
         ("the environment", os.environ.get("PREFECT_API_URL")),
-        ("the file .env", dotenv.get("PREFECT_API_URL")),
+        ("the file .env", there.get("PREFECT_API_URL")),
     ):
         if asked and asked.rstrip("/") != api_url:
             raise Problem(

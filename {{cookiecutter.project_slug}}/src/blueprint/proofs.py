@@ -10,23 +10,12 @@ from typing import Any
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import DeploymentResponse
-from pydantic import ValidationError
 
 from blueprint import runs, show
-from blueprint.inferring import patiently
+from blueprint.cuts import cut_source
 from blueprint.project import STATE, Problem
-from data_pipeline.config import ExtractConfig
-from data_pipeline.contract import CONTRACT
-from data_pipeline.extract import extract
-from ingest.cut import Cut, cut
-from ingest.formats import RawRecord
-from ingest.say import silent
-from ingest.steps import SourceFile
 from ingest.summary import RunSummary
 from runtime.summary import read
-
-CUT_RECORDS = 100
-"""How many records the test run reads."""
 
 
 def test_run(
@@ -47,7 +36,7 @@ def test_run(
 def _run_into(
     scratch: Path, client: SyncPrefectClient, deployment: DeploymentResponse, plan: dict[str, Any]
 ) -> tuple[FlowRun, RunSummary]:
-    small = _cut((plan.get("parameters") or {}).get("source_url"), scratch / "cut")
+    small = cut_source((plan.get("parameters") or {}).get("source_url"), scratch / "cut")
     parameters = {
         "batch_size": max(1, small.count // 4),
         "source_url": str(small.path),
@@ -70,30 +59,6 @@ def _run_into(
         raise Problem(f"The test run loaded into {summary.target}, not into its scratch target.")
     show.ok(f"run {run.name} had the other parameters and touched no row of the warehouse")
     return run, summary
-
-
-def _cut(source: str | None, destination: Path) -> Cut:
-    """The source's first records that fit."""
-    if source is None:
-        raise Problem("prefect.yaml gives this deployment no source_url: set it under parameters.")
-    # Where the bad records of a source lie at its head, a few of them would be too many.
-    found = patiently(lambda: _fetched(source, destination))
-    return cut(found, destination, CUT_RECORDS, keep=_fits_the_contract)
-
-
-def _fetched(source: str, destination: Path) -> SourceFile:
-    """The source as extract.py brings it."""
-    folder = destination.with_name("fetched")
-    folder.mkdir(parents=True, exist_ok=True)
-    return extract(ExtractConfig(source_url=source), folder, silent)
-
-
-def _fits_the_contract(raw: RawRecord) -> bool:
-    try:
-        CONTRACT.record.model_validate(raw.value)
-    except ValidationError:
-        return False
-    return raw.fault is None
 
 
 def refuse_wrong(client: SyncPrefectClient, deployment: DeploymentResponse) -> None:

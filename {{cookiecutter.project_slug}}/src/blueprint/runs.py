@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -34,6 +34,13 @@ PICK_UP = 120
 """Seconds within which a worker has to take a run."""
 SCHEDULER_PATIENCE = 120
 """Seconds within which the server's scheduler has to line runs up; it looks once a minute."""
+AWAITING = "AwaitingConcurrencySlot"
+
+
+class NotTaken(Problem):
+    """No worker took a run."""
+
+    code = 5
 
 
 def trigger(
@@ -60,32 +67,58 @@ def trigger(
         raise Problem(f"The server refuses these parameters: {_detail(error)}") from None
 
 
-def wait(client: SyncPrefectClient, run: FlowRun, pool: str) -> FlowRun:
-    """Wait until a run has ended, telling of each change of its state.
+def wait(
+    client: SyncPrefectClient,
+    run: FlowRun,
+    pool: str,
+    watch: Callable[[FlowRun], None] | None = None,
+) -> FlowRun:
+    """Wait until a run has ended.
+
+    Tells of each change of its state; `watch` does it in its place, and is called at each look.
+    A run that waits for another one of its deployment to end is waited for as long as it takes.
 
     Raises:
-        Problem: no worker took the run.
+        NotTaken: no worker took the run.
     """
-    began = told = time.monotonic()
-    state = ""
+    seen = watch or Telling()
+    waiting = time.monotonic()
     while True:
         run = client.read_flow_run(run.id)
         now = time.monotonic()
-        if run.state_name != state or now - told >= 30:
-            state, told = run.state_name or "", now
-            show.doing(f"run {run.name}: {state} ({now - began:.0f} s)")
+        seen(run)
         if run.state is not None and run.state.is_final():
             return run
-        if run.state_type in (StateType.SCHEDULED, StateType.PENDING) and now - began > PICK_UP:
+        if run.state_name == AWAITING or run.state_type not in (
+            StateType.SCHEDULED,
+            StateType.PENDING,
+        ):
+            waiting = now
+        elif now - waiting > PICK_UP:
             # Left in the queue, it would run whenever a worker comes.
             client.set_flow_run_state(run.id, Cancelled(message="No worker took it."), force=True)
-            raise Problem(
-                f"The run {run.name} was still {state} after {PICK_UP} s, since no worker took it, "
-                "and was cancelled.\n"
+            raise NotTaken(
+                f"The run {run.name} was still {run.state_name} after {PICK_UP} s, since no worker "
+                "took it, and was cancelled.\n"
                 f"Start one: `blueprint up`, or prefect worker start --pool '{pool}'. "
                 "Is the pool paused? `blueprint status` tells."
             )
         time.sleep(0.5)
+
+
+class Telling:
+    """Prints each change of a run's state, and that it is waited for every 30 seconds."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+        self._state: str | None = None
+
+    def __call__(self, run: FlowRun) -> None:
+        now = time.monotonic()
+        if run.state_name != self._state or now - self._told >= 30:
+            self._state, self._told = run.state_name, now
+            why = ", since another run of this deployment goes on" * (run.state_name == AWAITING)
+            show.doing(f"run {run.name} is {run.state_name} ({now - self._began:.0f} s){why}")
 
 
 def completed(run: FlowRun) -> FlowRun:

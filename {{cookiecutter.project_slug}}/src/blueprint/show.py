@@ -23,6 +23,11 @@ console = Console(
 )
 
 
+def quiet(so: bool) -> None:
+    """Print nothing of what follows: a reader wants the JSON alone."""
+    console.quiet = so
+
+
 def heading(text: str) -> None:
     """A phase or a command begins."""
     console.print(f"\n{text}", style="bold")
@@ -61,6 +66,11 @@ def line(state: str, text: str) -> None:
 
 def _indented(text: str) -> str:
     return text.replace("\n", "\n        ")
+
+
+def said(text: str) -> None:
+    """A line of a run's own log."""
+    console.print(f"        {text}", style="dim")
 
 
 class Progress:

@@ -30,6 +30,14 @@ SHRUNK_SHARE = 0.5
 WHEN_SHRUNK = WhenShrunk.FAIL
 GUARD = Guard(share=SHRUNK_SHARE, then=WHEN_SHRUNK)
 
+# Seconds after which a run is ended as TimedOut, and after which its extraction is. Python can
+# end a step only between two of its own instructions: one query of DuckDB's is awaited.
+RUN_TIMEOUT = 6 * 3600
+EXTRACT_TIMEOUT = 4 * 3600
+
+# How many tasks run at once, where flow.py gives tasks to the runner with .submit() or .map().
+MAX_WORKERS = 4
+
 DEFAULT_BATCH_SIZE = 50_000
 DEFAULT_TARGET = "data/warehouse.duckdb"
 DEFAULT_QUARANTINE = "quarantine"

@@ -6,16 +6,21 @@ file says in which order, and what Prefect does about it: retries, logs, states.
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from data_pipeline.config import (
     DEFAULT_BATCH_SIZE,
     DEFAULT_QUARANTINE,
     DEFAULT_TARGET,
+    EXTRACT_TIMEOUT,
     LIMITS,
+    MAX_WORKERS,
+    RUN_TIMEOUT,
     SHOW_REFUSED_RECORDS,
     BatchSize,
     ExtractConfig,
@@ -39,7 +44,11 @@ from runtime.progress import progress
 from runtime.project import resolve, resolve_target
 from runtime.report import reported
 from runtime.retries import is_transient
-from runtime.work import run_id, work_folder
+from runtime.tell import tell_of_failure
+from runtime.work import run_id, run_name, work_folder
+
+# Prefect's own runs any number of tasks at once.
+RUNNER: TaskRunner[Any] = ThreadPoolTaskRunner(max_workers=MAX_WORKERS)
 
 
 def plan_window(mode: Mode, target: str, since: datetime | None, until: datetime | None) -> Window:
@@ -51,12 +60,14 @@ def plan_window(mode: Mode, target: str, since: datetime | None, until: datetime
     return found
 
 
-# The retries stand here and in no HTTP client, so that each is seen in the run.
+# The retries stand here and in no HTTP client, so that each is seen in the run. No task has its
+# result kept or taken from a cache: it hands on files of this run alone, and loads.
 @task(
     name="extract",
     retries=3,
     retry_delay_seconds=2,
     retry_condition_fn=is_transient,
+    timeout_seconds=EXTRACT_TIMEOUT,
     cache_policy=NO_CACHE,
 )
 def extract_source(config: ExtractConfig, part: Window, work: Path) -> SourceFile:
@@ -100,6 +111,11 @@ def load_rows(ready: Ready, told: Load, target: str) -> Loaded:
 
 @flow(
     name={% set q = "'" if cookiecutter.project_name.count('"') > cookiecutter.project_name.count("'") else '"' %}{{ q ~ cookiecutter.project_name | replace("\\", "\\\\") | replace(q, "\\" ~ q) ~ q }},
+    flow_run_name=run_name,
+    timeout_seconds=RUN_TIMEOUT,
+    task_runner=RUNNER,
+    on_failure=[tell_of_failure],
+    on_crashed=[tell_of_failure],
 )
 def data_pipeline(
     source_url: SourceUrl,

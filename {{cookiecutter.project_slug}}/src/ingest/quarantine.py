@@ -13,7 +13,7 @@ from ingest.formats import RawRecord
 from ingest.steps import Refused, SourceFile
 
 _SHOWN = 5  # refused records that a run's artifact shows
-_SHOWN_RAW = 200  # characters of each
+_SHOWN_RAW = 201  # characters of each: one more than are shown, so that a cut is seen
 _MARK = re.compile(r"\b\d+\b")
 FAILED = ".failed.ndjson"  # how the name ends where the run refused too many
 

@@ -1,6 +1,6 @@
 """A run's summary as a page that a person reads in Prefect's UI."""
 
-import textwrap
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC
 
@@ -11,7 +11,7 @@ from runtime.chart import chart
 # links. A backslash is the one way that the UI undoes for all of them.
 _SPECIAL = str.maketrans({one: "\\" + one for one in "&<>|`*_[](){}~\\!#:@$+-"})
 # The UI breaks no line in a table, and hides what stands to the right of a long one.
-_CELL = 60  # characters of a line in a cell
+_CELL = 52  # characters of a line in a cell: so many wide ones go into a window of 1280 pixels
 
 
 def page(summary: RunSummary, last: Sequence[RunSummary]) -> str:
@@ -60,7 +60,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _cell(text: str, width: int) -> str:
-    return "<br>".join(_plain(line) for line in textwrap.wrap(text, width, break_on_hyphens=False))
+    # Behind a space or, since JSON often has none, a comma; within a word only if it is longer.
+    broken = r".{1,MOST}(?:(?<=[ ,])|$)|.{MOST}".replace("MOST", str(width))
+    lines = re.findall(broken, " ".join(text.split()))
+    return "<br>".join(_plain(line.strip()) for line in lines)
 
 
 def _plain(text: str) -> str:

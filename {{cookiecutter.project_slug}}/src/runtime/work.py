@@ -1,4 +1,4 @@
-"""What surrounds the steps of one run: its id and its folder."""
+"""What surrounds the steps of one run: its id, its name and its folder."""
 
 import tempfile
 from collections.abc import Generator
@@ -7,12 +7,30 @@ from pathlib import Path
 
 from prefect.runtime import flow_run
 
+from ingest.sources import without_secrets
 from runtime.project import WORK_PREFIX
+
+_LONGEST = 80  # characters that are shown of a source
 
 
 def run_id() -> str:
     """The id of the flow run that this is part of."""
     return str(flow_run.id)
+
+
+def run_name() -> str:
+    """What ran, for `flow_run_name`: "gifted-otter: full, orders.ndjson".
+
+    It begins with the name that the run had, which is what whoever asked for it knows.
+    """
+    given, before = flow_run.parameters, str(flow_run.name)
+    words = [str(given.get("mode") or "full")]
+    for word, key in (("from", "since"), ("until", "until")):
+        if given.get(key):
+            words.append(f"{word} {given[key]}")
+    source = without_secrets(str(given.get("source_url", ""))).partition("?")[0].rstrip("/")
+    what = f": {' '.join(words)}, {source.rpartition('/')[2][:_LONGEST]}"
+    return before if before.endswith(what) else before + what  # it has it in a second attempt
 
 
 @contextmanager

@@ -6,6 +6,11 @@ and it takes seconds.
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from blueprint import show
 from blueprint.project import enter
 
@@ -54,6 +59,54 @@ def deploy(*, take_over: bool = False) -> None:
     from blueprint import phases
 
     phases.phase2(project, take_over)
+
+
+def redeploy(
+    *,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    take_over: bool = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """Show where the server differs from the manifest, deploy, and put right what is left over.
+
+    Parameters
+    ----------
+    dry_run
+        Only show; the exit code is 2 where there is a difference, and 0 where there is none.
+    take_over
+        Replace a deployment of the same name that another project made.
+    as_json
+        Print it as JSON.
+    """
+    project = enter()
+    from blueprint import redeploying
+
+    code = redeploying.redeploy(project, dry_run=dry_run, as_json=as_json, take_over=take_over)
+    if code:
+        sys.exit(code)
+
+
+def cleanup(
+    *,
+    yes: Annotated[bool, Parameter(negative=())] = False,
+    dry_run: Annotated[bool, Parameter(negative=())] = False,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
+) -> None:
+    """Remove from the server what this project has deployed; the code and the data stay.
+
+    Parameters
+    ----------
+    yes
+        Do not ask.
+    dry_run
+        Only show what would be removed.
+    as_json
+        Print it as JSON; needs --yes or --dry-run.
+    """
+    project = enter()
+    from blueprint import cleaning
+
+    cleaning.cleanup(project, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 def lint() -> None:

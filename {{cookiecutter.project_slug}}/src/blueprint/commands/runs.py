@@ -7,6 +7,7 @@ and it takes seconds.
 from __future__ import annotations
 
 import json
+import sys
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -18,34 +19,69 @@ from blueprint.project import Problem, enter
 def run(
     *,
     param: Annotated[list[str] | None, Parameter(negative=())] = None,
+    deployment: str | None = None,
     local: bool = False,
     watch: bool = True,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
-    """Trigger a run of the deployment and wait for its end.
+    """Trigger a run of the deployment, show its log, and wait for its end.
+
+    The exit code is 0 for Completed, 2 Failed, 3 Crashed, 4 Cancelled, 5 where no worker took it;
+    1 where no run was made.
 
     Parameters
     ----------
     param
         A parameter as name=value, as often as there are parameters to set.
+    deployment
+        Its name in prefect.yaml; else the first there.
     local
         Run it here, without a server and a worker.
     watch
-        Wait for the end; the exit code then tells whether the run completed.
+        Wait for the end.
+    as_json
+        Print only the run as JSON, at its end; with --local, what it did.
     """
     project = enter()
     parameters = _parameters(param or [])
     if local:
-        from blueprint import local as here
-
-        here.without_server()
-        from blueprint import manifest
-
-        summary = here.run(manifest.load().first, parameters)
-        show.summary(summary)
+        _run_here(parameters, as_json)
         return
-    from blueprint import status
+    from blueprint import triggering
 
-    status.trigger(project, parameters, watch)
+    triggering.trigger(project, parameters, deployment=deployment, watch=watch, as_json=as_json)
+
+
+def _run_here(parameters: dict[str, Any], as_json: bool) -> None:
+    from blueprint import local as here
+
+    here.without_server()
+    from blueprint import manifest
+
+    show.quiet(as_json)
+    summary = here.run(manifest.load().first, parameters)
+    show.summary(summary)
+    if as_json:
+        sys.stdout.write(summary.model_dump_json(indent=2) + "\n")
+
+
+def test_failure(
+    *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+) -> None:
+    """Make the pipeline fail on purpose, and check that it fails as it should.
+
+    Runs the flow here, on records cut from the source, into a scratch target; leaves nothing.
+
+    Parameters
+    ----------
+    as_json
+        Print it as JSON.
+    """
+    enter()
+    from blueprint import failures
+
+    if not failures.test_failure(as_json):
+        sys.exit(1)
 
 
 def _parameters(given: list[str]) -> dict[str, Any]:

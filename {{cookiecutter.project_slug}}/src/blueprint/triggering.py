@@ -1,0 +1,178 @@
+"""`blueprint run`: a run on demand, watched to its end; the exit code says how it ended."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import (
+    LogFilter,
+    LogFilterFlowRunId,
+    LogFilterTimestamp,
+)
+from prefect.client.schemas.objects import FlowRun, Log, StateType
+from prefect.client.schemas.sorting import LogSort
+
+from blueprint import deploying, manifest, runs, services, show
+from blueprint.flows import check_parameters, load_flow
+from blueprint.project import Problem, Project
+from runtime.summary import read
+
+CODES = {
+    StateType.COMPLETED: 0,
+    StateType.FAILED: 2,
+    StateType.CRASHED: 3,
+    StateType.CANCELLED: 4,
+}
+"""How a run ended, as an exit code. 1: no run was made; 5: no worker took it (NotTaken)."""
+_LATE_LINES = timedelta(seconds=5)
+_LOG_PATIENCE = 5.0
+"""Seconds that the last lines of a run's log are given to arrive; they come a moment after it."""
+
+
+class Ended(Problem):
+    """A run that was watched did not complete."""
+
+    def __init__(self, run: FlowRun) -> None:
+        message = run.state.message if run.state else ""
+        super().__init__(f"The run {run.name} ended {run.state_name}: {message}")
+        self.code = CODES.get(run.state_type or StateType.FAILED, 2)
+
+
+class Unwatched(Problem):
+    """Ctrl-C while a run was watched: the run itself goes on."""
+
+    code = 130
+
+
+def trigger(
+    project: Project,
+    parameters: Mapping[str, Any],
+    *,
+    deployment: str | None = None,
+    watch: bool = True,
+    as_json: bool = False,
+) -> None:
+    """Trigger a run of a deployment of the manifest; with `watch`, follow it to its end.
+
+    deployment: its name in the manifest; else the first there.
+
+    Raises:
+        Problem: a parameter is refused, and no run was made; no worker takes the run (NotTaken);
+            or it did not complete (Ended).
+    """
+    plan = _chosen(deployment)
+    flow = load_flow(plan)
+    # The flow's own reason, for a person; the server would only tell of its schema.
+    given = {**(plan.get("parameters") or {}), **parameters}
+    check_parameters(flow, plan["name"], given)
+    with services.connected(project) as client:
+        run = runs.trigger(client, deploying.find(client, plan), parameters)
+        url = f"{project.ui_url}/runs/flow-run/{run.id}"
+        if not as_json:
+            show.ok(f"run {run.name}: {url}")
+        if watch:
+            run = _followed(client, run, plan["work_pool"]["name"], url, as_json)
+        if as_json:
+            _print(client, run, url)
+        elif watch and (summary := read(client, run.id)):
+            show.summary(summary)
+        if watch and run.state_type != StateType.COMPLETED:
+            raise Ended(run)
+
+
+def _chosen(name: str | None) -> dict[str, Any]:
+    plan = manifest.load()
+    if name is None:
+        return plan.first
+    for one in plan.deployments:
+        if one["name"] == name:
+            return one
+    names = ", ".join(one["name"] for one in plan.deployments)
+    raise Problem(f"prefect.yaml has no deployment {name!r}. It has: {names}.")
+
+
+def _followed(
+    client: SyncPrefectClient, run: FlowRun, pool: str, url: str, as_json: bool
+) -> FlowRun:
+    watch = _silent if as_json else _Following(client, run.id)
+    try:
+        run = runs.wait(client, run, pool, watch)
+    except KeyboardInterrupt:
+        raise Unwatched(
+            f"The run {run.name} goes on, and is no longer watched: {url}\n"
+            f"To end it: prefect flow-run cancel {run.id}"
+        ) from None
+    if isinstance(watch, _Following):
+        watch.finish()
+    return run
+
+
+def _silent(_: FlowRun) -> None:
+    """For a reader that wants only the JSON at the end."""
+
+
+class _Following:
+    """Prints the changes of a run's state, and its log as it comes."""
+
+    def __init__(self, client: SyncPrefectClient, run_id: UUID) -> None:
+        self._client, self._id = client, run_id
+        self._states = runs.Telling()
+        self._seen: set[UUID] = set()
+        self._last: Log | None = None
+
+    def __call__(self, run: FlowRun) -> None:
+        self._print_log()
+        self._states(run)
+
+    def finish(self) -> None:
+        """The end of the log, which arrives a moment after the run has ended."""
+        end = time.monotonic() + _LOG_PATIENCE
+        while time.monotonic() < end and not self._is_whole():
+            time.sleep(0.2)
+            self._print_log()
+
+    def _is_whole(self) -> bool:
+        return self._last is not None and is_last(self._last)
+
+    def _print_log(self) -> None:
+        # A line may arrive a little after one that is younger.
+        since = LogFilterTimestamp(
+            after_=self._last.timestamp - _LATE_LINES if self._last else None
+        )
+        asked = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[self._id]), timestamp=since)
+        for line in self._client.read_logs(asked, limit=200, sort=LogSort.TIMESTAMP_ASC):
+            if line.id in self._seen:
+                continue
+            self._seen.add(line.id)
+            self._last = line
+            first, *_ = line.message.splitlines() or [""]
+            show.said(f"{line.timestamp.astimezone():%H:%M:%S}  {first}")
+
+
+def is_last(line: Log) -> bool:
+    """Whether it is what Prefect writes when a flow run, and not one of its tasks, has ended."""
+    return line.task_run_id is None and line.message.startswith("Finished in state")
+
+
+def _print(client: SyncPrefectClient, run: FlowRun, url: str) -> None:
+    summary = read(client, run.id)
+    facts = {
+        "id": str(run.id),
+        "name": run.name,
+        "state": run.state_name,
+        "message": run.state.message if run.state else None,
+        "exit_code": CODES.get(run.state_type) if run.state_type else None,
+        "parameters": run.parameters,
+        "seconds": round(run.total_run_time.total_seconds(), 1),
+        "url": url,
+        "summary": summary.model_dump(mode="json") if summary else None,
+    }
+    # Not by rich, which would fold long lines.
+    sys.stdout.write(json.dumps(facts, indent=2, default=str) + "\n")
