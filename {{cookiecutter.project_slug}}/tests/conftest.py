@@ -89,7 +89,7 @@ def site() -> Iterator[Callable[..., Site]]:
     """Start an HTTP/1.1 server that answers with what a function makes of each request.
 
     It returns a dict: status, body, headers; or raw, a function that writes all that follows
-    the headers, which then name no length of their own.
+    the headers, which then name no length of their own; or hang_up, for no answer at all.
     """
     sites: list[Site] = []
 
@@ -106,6 +106,9 @@ def site() -> Iterator[Callable[..., Site]]:
                 asked = Asked(self.path, query, headers, self.client_address)
                 started.asked.append(asked)
                 found = answer(asked)
+                if found.get("hang_up"):
+                    self.close_connection = True
+                    return
                 body, raw = found.get("body", b""), found.get("raw")
                 self.send_response(found.get("status", 200))
                 sent = {} if raw else {"Content-Length": str(len(body))}

@@ -95,7 +95,7 @@ def test_nothing_is_wrong_where_all_is_well() -> None:
         (server("refused"), "Connection refused: the server is not running", "blueprint up"),
         (server("no-prefect", "nginx (process 7)"), "taken by nginx (process 7)", "blueprint up"),
         (server("denied", "It refuses this user (401)."), "(401)", ".env"),
-        (server("failing", "500"), "answers with an error: 500", "server.log"),
+        (server("failing", "500"), "answers with an error: 500", "blueprint logs server"),
         (pool(found=False, workers=[]), "Work pool not found: the server has no", "blueprint up"),
         (pool(paused=True), "is paused", 'prefect work-pool resume "it\'s mine"'),
         (

@@ -169,6 +169,11 @@ def test_a_chunked_body_without_its_end_is_cut_short(site: Start, tmp_path: Path
     assert "cut short" in str(error) and error.transient
 
 
+def test_a_server_that_hangs_up_is_said_to_have_done_so(site: Start, tmp_path: Path) -> None:
+    error = refused(site(lambda asked: {"hang_up": True}).url, tmp_path)
+    assert str(error).endswith("closed the connection without an answer.") and error.transient
+
+
 def test_an_endless_slow_body_ends_with_the_total_time(site: Start, tmp_path: Path) -> None:
     gone = threading.Event()
 

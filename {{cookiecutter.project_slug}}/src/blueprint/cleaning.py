@@ -20,7 +20,7 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
-from blueprint import automations, manifest, notifying, owning, pools, services, show
+from blueprint import automations, done, manifest, notifying, owning, pools, services, show
 from blueprint.processes import WORKER, alone, runs_of
 from blueprint.project import Problem, Project
 
@@ -58,6 +58,7 @@ def cleanup(
             for what, remove in plan.removed:
                 _gone(remove)
                 show.ok(f"removed {what}")
+            done.forget("phase2", "phase3")
     if as_json:
         removed = [what for what, _ in plan.removed]
         facts = {"removed": removed, "left": plan.left, "dry_run": dry_run}

@@ -8,7 +8,17 @@ import sys
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 
-from blueprint import automations, deploying, manifest, owning, rules, schedules, services, show
+from blueprint import (
+    automations,
+    deploying,
+    done,
+    manifest,
+    owning,
+    rules,
+    schedules,
+    services,
+    show,
+)
 from blueprint.comparing import differences
 from blueprint.flows import load_flow
 from blueprint.manifest import Manifest
@@ -40,6 +50,7 @@ def redeploy(
             show.ok("the server holds what prefect.yaml says")
         if not dry_run:
             deploying.deploy(client, plan, take_over)
+            done.note("phase2", deploying.find(client, plan.first).id)
     if as_json:
         sys.stdout.write(json.dumps({"differences": found, "deployed": not dry_run}, indent=2))
         sys.stdout.write("\n")

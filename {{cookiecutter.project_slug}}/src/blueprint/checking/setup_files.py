@@ -17,7 +17,8 @@ from runtime.project import ROOT
 SCRIPTS = (
     *("start_server.sh", "phase1_execute.sh", "phase2_execute.sh", "phase3_execute.sh"),
     *("execute_all_phases.sh", "make_executable.sh", "validate_setup.sh", "validate_install.sh"),
-    *("run_validation.py", "test_local_run.sh", "check_status.sh"),
+    *("run_validation.py", "test_local_run.sh", "check_status.sh", "trigger_with_params.sh"),
+    *("test_failure.sh", "redeploy.sh", "cleanup.sh"),
 )
 """The named scripts, all to be executable."""
 _HELPERS = ("_blueprint.sh", "_look.py")

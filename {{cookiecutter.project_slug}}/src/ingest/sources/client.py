@@ -193,7 +193,10 @@ def as_source_error(error: Exception, shown: str) -> SourceError:
         waited = "connect" if isinstance(error, httpx2.ConnectTimeout) else "answer"
         return SourceError(f"{shown} took too long to {waited}.", transient=True)
     if isinstance(error, httpx2.RemoteProtocolError):
-        return SourceError(f"The body from {shown} was cut short: {error}.", transient=True)
+        why = str(error).rstrip(".")
+        if "without sending a response" in why:
+            return SourceError(f"{shown} closed the connection without an answer.", transient=True)
+        return SourceError(f"The body from {shown} was cut short: {why}.", transient=True)
     if isinstance(error, httpx2.NetworkError):
         if _is_certificate_fault(error):
             return SourceError(f"The certificate of {shown} is not trusted: {error}.")
