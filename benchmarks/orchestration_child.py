@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -36,6 +37,10 @@ def _timed(way: str, job: Job, number: int) -> float:
         data_pipeline(source_url=job.url, target=str(target))
     else:
         blueprint.run(replace(job, target=str(target), work=work))
+        # As the flow does it: to give some gigabytes back takes the system a while.
+        for path in work.iterdir():
+            if path != target:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     seconds = time.perf_counter() - began
     for path in work.iterdir():  # ten million rows twice over need not fit the disk
         if path.is_file():

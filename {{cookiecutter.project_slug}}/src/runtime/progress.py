@@ -7,11 +7,11 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.logging import get_run_logger
 from prefect.logging.handlers import PrefectConsoleHandler
-from prefect.runtime import deployment, flow_run, task_run
+from prefect.runtime import flow_run, task_run
 from rich.console import Console
 from rich.errors import LiveError
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -19,6 +19,7 @@ from rich.table import Column
 
 from ingest.say import Say
 from runtime.summary import key_of_this_run
+from runtime.work import deployment_of_this_run
 
 # Seconds. A short step shows nothing and costs nothing.
 BAR_AFTER, BAR_EVERY = 0.5, 0.1
@@ -68,7 +69,7 @@ def _terminal() -> Console | None:
 
     It must be that very one: two that write to one terminal garble each other's lines.
     """
-    if deployment.id is not None:
+    if deployment_of_this_run()[0] is not None:
         return None
     console = _log_console() or Console(stderr=True)
     return console if console.is_interactive else None
@@ -144,6 +145,9 @@ class _Moving:
         self._logger = get_run_logger()
         # Asked for here, since the engine may speak from a thread that is in no run.
         self._flow_run, self._task_run = _uuid(flow_run.id), _uuid(task_run.id)
+        # To make a client takes longer than to use it.
+        self._open = ExitStack()
+        self._client: SyncPrefectClient | None = None
 
     def show(self, done: float | None) -> None:
         if done is not None:
@@ -153,31 +157,32 @@ class _Moving:
 
     def stop(self, why: str | None) -> None:
         """The step has ended: well (None), or as `why` says."""
-        if self._artifact is None:
-            return
-        if why is None:
-            self._percent = 100.0
-        self._send(f"{self._name}, {why or 'done'}: {self.last}")
+        with self._open:
+            if self._artifact is None:
+                return
+            if why is None:
+                self._percent = 100.0
+            self._send(f"{self._name}, {why or 'done'}: {self.last}")
 
     def _send(self, description: str) -> bool:
         try:
-            with get_client(sync_client=True) as client:
-                if self._artifact is None:
-                    self._artifact = client.create_artifact(
-                        ArtifactCreate(
-                            key=key_of_this_run("progress"),
-                            type="progress",
-                            description=description,
-                            data=self._percent,
-                            flow_run_id=self._flow_run,
-                            task_run_id=self._task_run,
-                        )
-                    ).id
-                else:
-                    client.update_artifact(
-                        self._artifact,
-                        ArtifactUpdate(description=description, data=self._percent),
+            if self._client is None:
+                self._client = self._open.enter_context(get_client(sync_client=True))
+            if self._artifact is None:
+                self._artifact = self._client.create_artifact(
+                    ArtifactCreate(
+                        key=key_of_this_run("progress"),
+                        type="progress",
+                        description=description,
+                        data=self._percent,
+                        flow_run_id=self._flow_run,
+                        task_run_id=self._task_run,
                     )
+                ).id
+            else:
+                self._client.update_artifact(
+                    self._artifact, ArtifactUpdate(description=description, data=self._percent)
+                )
         except Exception as error:  # to show progress is not worth a failure; not tried again
             self.due = math.inf
             self._artifact = None

@@ -20,11 +20,12 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import Artifact
 from prefect.client.schemas.sorting import ArtifactSort
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 from pydantic import ValidationError
 
 from ingest.summary import RunSummary
 from runtime.markdown import page
+from runtime.work import deployment_of_this_run
 
 CHARTED = 12  # runs in the chart
 _PAGE, _FACTS = "summary", "facts"
@@ -41,7 +42,7 @@ def artifact_key(flow_name: str, deployment_name: str | None, kind: str) -> str:
 
 def key_of_this_run(kind: str) -> str:
     """The key of one kind of artifact of the run that this is called in."""
-    return artifact_key(str(flow_run.flow_name), deployment.name, kind)
+    return artifact_key(str(flow_run.flow_name), deployment_of_this_run()[1], kind)
 
 
 def publish(summary: RunSummary) -> None:

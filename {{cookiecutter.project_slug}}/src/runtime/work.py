@@ -3,9 +3,10 @@
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
 
 from ingest.sources import without_secrets
 from runtime.project import WORK_PREFIX
@@ -16,6 +17,17 @@ _LONGEST = 80  # characters that are shown of a source
 def run_id() -> str:
     """The id of the flow run that this is part of."""
     return str(flow_run.id)
+
+
+def deployment_of_this_run() -> tuple[str | None, str | None]:
+    """The id and the name of the deployment that made this run; None for one that none made."""
+    return _deployment_of(run_id())
+
+
+@lru_cache(maxsize=8)
+def _deployment_of(run: str) -> tuple[str | None, str | None]:
+    # Of a run that no deployment made, Prefect asks the server anew each time.
+    return deployment.id, deployment.name
 
 
 def run_name() -> str:
