@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from pydantic import BaseModel
 
@@ -91,6 +92,39 @@ def test_a_nested_array_that_looks_alike_is_not_cut(
     result = _judged(tmp_path, "[" + ",".join(records) + "]")
     assert (result.read, result.accepted) == (_COUNT, _COUNT)
     assert token_by_token[-1] == 22  # the first of the block in which that one stands
+
+
+@pytest.mark.parametrize("place", [2, 38, 39])
+def test_an_alike_array_in_the_last_records_is_no_fault_of_the_file(
+    tmp_path: Path, place: int
+) -> None:
+    records = [_record(number) for number in range(_COUNT)]
+    records[place] = json.dumps({"id": place, "items": [{"id": 1}, {"id": 2}]})
+    result = _judged(tmp_path, "[" + ", ".join(records) + "]")
+    assert (result.read, result.accepted) == (_COUNT, _COUNT)
+
+
+def test_what_stands_alike_behind_the_records_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    text = '{"all": [' + ", ".join(map(_record, range(_COUNT))) + "], "
+    result = _judged(tmp_path, text + '"more": [[{"id": 1}, {"id": 2}]]}', "all")
+    assert (result.read, result.accepted) == (_COUNT, _COUNT)
+
+
+@pytest.mark.parametrize("short", [2, 30])
+def test_no_record_is_lost_where_the_records_grow_long(
+    tmp_path: Path, short: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elements, "LONGEST_LINE", 2000)
+    monkeypatch.setattr(spooling, "LONGEST_LINE", 2000)
+    monkeypatch.setattr(elements, "_HEAD", 4000)
+    monkeypatch.setattr(elements, "_PIECE", 500)
+    names = ["a"] * short + ["x" * 3000] * (_COUNT - short)
+    text = json.dumps([{"id": number, "name": name} for number, name in enumerate(names)])
+    result = _judged(tmp_path, text)
+    assert (result.read, result.accepted) == (_COUNT, _COUNT)
+    with duckdb.connect(str(result.staging)) as connection:
+        found = connection.execute("SELECT name FROM accepted ORDER BY _position").fetchall()
+    assert [name for (name,) in found] == names
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import duckdb
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from ingest.contract import Contract
 from ingest.errors import ContractError, SourceError, TooManyRejected
@@ -103,6 +103,23 @@ def test_a_value_too_large_for_its_column_is_refused_not_fatal(
     tmp_path: Path, spoiled: str
 ) -> None:
     result = judged(tmp_path, ['{"id": 9223372036854775807}', spoiled])
+    assert (result.accepted, result.rejected) == (1, 1)
+    assert "does not fit its column" in refused(tmp_path)[0]["reason"]
+
+
+def test_a_value_that_its_column_would_round_up_too_far_is_refused_not_fatal(
+    tmp_path: Path,
+) -> None:
+    class Rounded(BaseModel):
+        id: int
+        value: Annotated[
+            Decimal,
+            Field(max_digits=18, decimal_places=2),
+            AfterValidator(lambda v: v + Decimal("0.999")),
+        ]
+
+    lines = ['{"id": 1, "value": "1.00"}', '{"id": 2, "value": "9999999999999999.00"}']
+    result = judged(tmp_path, lines, record=Rounded)
     assert (result.accepted, result.rejected) == (1, 1)
     assert "does not fit its column" in refused(tmp_path)[0]["reason"]
 

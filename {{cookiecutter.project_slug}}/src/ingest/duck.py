@@ -8,8 +8,8 @@ DuckDB print a dozen lines about leaks after every run.
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ import duckdb
 from ingest.errors import TargetError
 
 Result = TypeVar("Result")
+_FULL = re.compile(r"block of size .* used\)")
 
 # What DuckDB may hold of a run at a time; what does not fit goes to disk, into the work folder.
 # What only passes through needs little of it, however many rows there are: more would be filled
@@ -50,9 +51,18 @@ def in_passing(step: Callable[[str], Result]) -> Result:
     A step that ran out of memory is done again from its beginning.
     """
     for memory in (PASSING, MEMORY):
-        with suppress(duckdb.OutOfMemoryException):
+        try:
             return step(memory)
+        except (duckdb.OutOfMemoryException, duckdb.TransactionException) as error:
+            if not _is_short_of_memory(error):
+                raise
     return step(_WIDE)
+
+
+def _is_short_of_memory(error: duckdb.Error) -> bool:
+    # What happens within COMMIT is a TransactionException: "… failed to pin block of size 256.0
+    # KiB (20.7 MiB/20.9 MiB used)".
+    return isinstance(error, duckdb.OutOfMemoryException) or _FULL.search(str(error)) is not None
 
 
 def at_least(connection: duckdb.DuckDBPyConnection, memory: str) -> None:

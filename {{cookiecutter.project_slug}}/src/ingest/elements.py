@@ -47,7 +47,9 @@ def spooled_elements(
         yield from array_blocks(_joined(head, stream), source, records)
         return
     at, between = learned
-    lines = _Lines(_joined(head[at:], stream), between)
+    # One reader for both: what it has read ahead belongs to the rest.
+    stream = _joined(head[at:], stream)
+    lines = _Lines(stream, between)
     first = 1
     for block in spooled_lines(io.BufferedReader(lines, _PIECE), records, folder):
         yield replace(block, cut_at=at)

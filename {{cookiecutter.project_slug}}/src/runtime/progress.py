@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -157,12 +157,12 @@ class _Moving:
 
     def stop(self, why: str | None) -> None:
         """The step has ended: well (None), or as `why` says."""
-        with self._open:
-            if self._artifact is None:
-                return
+        if self._artifact is not None:
             if why is None:
                 self._percent = 100.0
             self._send(f"{self._name}, {why or 'done'}: {self.last}")
+        with suppress(Exception):  # nobody needs the client any more
+            self._open.close()
 
     def _send(self, description: str) -> bool:
         try:

@@ -26,7 +26,7 @@ from ingest.cells import CsvBlocks
 from ingest.contract import Contract
 from ingest.duck import connect, literal, quote
 from ingest.elements import spooled_elements, unflattened
-from ingest.errors import ContractError, TooManyRejected
+from ingest.errors import ContractError, SourceError, TooManyRejected
 from ingest.formats import Format, RawRecord
 from ingest.gate.lanes import CsvLane, JsonLane, Lane
 from ingest.gate.parquet_lane import ParquetLane
@@ -155,6 +155,11 @@ class _Bench:
                         yield waiting.popleft().result()
                 while waiting:
                     yield waiting.popleft().result()
+            except SourceError:
+                # What comes before may have been cut amiss, and this error come of that.
+                while waiting:
+                    yield waiting.popleft().result()
+                raise
             finally:
                 pool.shutdown(cancel_futures=True)
 

@@ -43,9 +43,10 @@ class PydanticWay:
     def __init__(self, record: type[BaseModel], columns: dict[str, str]) -> None:
         self._record = record
         self._shape = json.dumps(columns)
-        # A BIGINT holds any 18 digits, a DECIMAL as many as its places leave of its width.
+        # A BIGINT holds any 18 digits; a DECIMAL as many as its places leave of its width, if
+        # none behind its point is rounded up.
         whole = [int(width) - int(places) for width, places in _DECIMAL.findall(self._shape)]
-        most = max(1, 1 + min([18, *whole]))
+        most = max(1, min([19, *whole]))
         digits = r"\d" * most
         self._may_not_fit = re.compile(f"{digits}|{_MAY_NOT_FIT}".encode())
         self._connection = duckdb.connect()

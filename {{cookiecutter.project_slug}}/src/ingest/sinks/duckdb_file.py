@@ -16,7 +16,6 @@ import duckdb
 from ingest.contract import Contract
 from ingest.duck import (
     MEMORY,
-    PASSING,
     at_least,
     check_path,
     columns,
@@ -211,7 +210,7 @@ def opened(
     say: Say,
     patience: float,
     option: str = "READ_WRITE",
-    memory: str = PASSING,
+    memory: str = MEMORY,
 ) -> Generator[duckdb.DuckDBPyConnection, None, None]:
     """A connection to which the file is attached as `_target`; waits while another has it.
 
@@ -229,6 +228,8 @@ def opened(
             try:
                 connection.execute(f"ATTACH {literal(str(path))} AS {_TARGET} ({option})")
                 break
+            except duckdb.OutOfMemoryException:
+                raise  # a log of what another process left; see in_passing
             except duckdb.Error as error:
                 if not _LOCKED.search(str(error)):
                     raise TargetError(f"Cannot open the target {path}: {error}") from error
