@@ -17,7 +17,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 
-from blueprint import automations, owning, pools, rules, show
+from blueprint import automations, owning, pools, rules, show, withholding
 from blueprint.comparing import differences
 from blueprint.flows import check_parameters, load_flow
 from blueprint.manifest import Manifest, variables
@@ -54,7 +54,7 @@ def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -
     for pool in plan.pools:
         ensure_pool(client, pool)
     before = {one["name"]: _look(client, full_name(flows, one)) for one in plan.deployments}
-    _run_prefect_deploy()
+    _run_prefect_deploy(plan)
     faults: list[str] = []
     held: dict[str, DeploymentResponse] = {}
     for one in plan.deployments:
@@ -173,7 +173,7 @@ def _pause(client: SyncPrefectClient, held: DeploymentResponse, why: str) -> Non
     show.warn(f"the deployment {held.name} is paused, {why}; resume it in the UI")
 
 
-def _run_prefect_deploy() -> None:
+def _run_prefect_deploy(plan: Manifest) -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     done = subprocess.run(
         command,
@@ -184,4 +184,5 @@ def _run_prefect_deploy() -> None:
         text=True,
     )
     if done.returncode != 0:
-        raise Problem(f"`prefect deploy` failed:\n{done.stdout}{done.stderr}")
+        printed = withholding.message(done.stdout + done.stderr, plan.deployments)
+        raise Problem(f"`prefect deploy` failed:\n{printed}")

@@ -19,7 +19,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, Log, StateType
 from prefect.client.schemas.sorting import LogSort
 
-from blueprint import deploying, manifest, runs, services, show
+from blueprint import deploying, manifest, runs, services, show, withholding
 from blueprint.flows import check_parameters, load_flow
 from blueprint.project import Problem, Project
 from runtime.summary import read
@@ -80,7 +80,7 @@ def trigger(
         if watch:
             run = _followed(client, run, plan["work_pool"]["name"], url, as_json)
         if as_json:
-            _print(client, run, url)
+            _print(client, run, url, withholding.parameters(run.parameters, given, parameters))
         elif watch and (summary := read(client, run.id)):
             show.summary(summary)
         if watch and run.state_type != StateType.COMPLETED:
@@ -161,7 +161,7 @@ def is_last(line: Log) -> bool:
     return line.task_run_id is None and line.message.startswith("Finished in state")
 
 
-def _print(client: SyncPrefectClient, run: FlowRun, url: str) -> None:
+def _print(client: SyncPrefectClient, run: FlowRun, url: str, shown: Mapping[str, Any]) -> None:
     summary = read(client, run.id)
     facts = {
         "id": str(run.id),
@@ -169,7 +169,7 @@ def _print(client: SyncPrefectClient, run: FlowRun, url: str) -> None:
         "state": run.state_name,
         "message": run.state.message if run.state else None,
         "exit_code": CODES.get(run.state_type) if run.state_type else None,
-        "parameters": run.parameters,
+        "parameters": shown,
         "seconds": round(run.total_run_time.total_seconds(), 1),
         "url": url,
         "summary": summary.model_dump(mode="json") if summary else None,
