@@ -65,9 +65,7 @@ def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -
         held[name] = there = _settle(client, there, one, before[name])
         faults += differences(there, one, client, with_version=True)
         show.ok(f"deployed {full_name(flows, one)}")
-    for name, orphan in old.items():
-        client.delete_deployment(orphan.id)
-        show.ok(f"removed the deployment {name}, which prefect.yaml no longer has")
+    _remove(client, old)
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise Problem(f"The server does not hold what prefect.yaml says:\n{listed}")
@@ -110,6 +108,12 @@ def find(client: SyncPrefectClient, deployment: Mapping[str, Any]) -> Deployment
 def full_name(flows: Mapping[str, Flow[..., Any]], deployment: Mapping[str, Any]) -> str:
     """As Prefect names a deployment: flow/deployment."""
     return f"{flows[deployment['name']].name}/{deployment['name']}"
+
+
+def _remove(client: SyncPrefectClient, old: Mapping[str, DeploymentResponse]) -> None:
+    for name, one in old.items():
+        client.delete_deployment(one.id)
+        show.ok(f"removed the deployment {name}, which prefect.yaml no longer has")
 
 
 def _settle(
