@@ -6,10 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 import yaml
+from prefect.exceptions import PrefectHTTPStatusError
 
-from blueprint import comparing, manifest, trying, withholding
+from blueprint import comparing, manifest, runs, trying, withholding
 from blueprint.comparing import differences
 from blueprint.project import Problem
 from blueprint.withholding import Filled
@@ -135,3 +137,17 @@ def test_a_local_run_names_its_target_without_the_password(
         trying.test_local({"target": TARGET}, keep=False, as_json=False)
     printed = capsys.readouterr().out
     assert "into postgresql://ann@db/sales" in printed and PASSWORD not in printed
+
+
+def test_what_the_server_refuses_is_told_without_the_password() -> None:
+    def refuses(*_: Any, **__: Any) -> None:
+        request = httpx.Request("POST", "http://server/api")
+        detail = {"detail": f"Validation failed: {TARGET!r} is not one of ['a', 'b']"}
+        answer = httpx.Response(409, json=detail, request=request)
+        raise PrefectHTTPStatusError("409", request=request, response=answer)
+
+    client: Any = SimpleNamespace(create_flow_run_from_deployment=refuses)
+    there: Any = SimpleNamespace(id="d", parameter_openapi_schema={"properties": {"target": {}}})
+    with pytest.raises(Problem, match="is not one of") as raised:
+        runs.trigger(client, there, {"target": TARGET})
+    assert PASSWORD not in str(raised.value)

@@ -23,7 +23,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelled
 
-from blueprint import pools, show
+from blueprint import pools, show, withholding
 from blueprint.checking.verdict import BLUEPRINT
 from blueprint.project import Problem
 from blueprint.schedules import next_times
@@ -70,7 +70,9 @@ def trigger(
     except PrefectHTTPStatusError as error:
         if error.response.status_code not in (400, 409, 422):
             raise
-        raise Problem(f"The server refuses these parameters: {_detail(error)}") from None
+        # It repeats the value that it refuses.
+        told = withholding.message(_detail(error), None)
+        raise Problem(f"The server refuses these parameters: {told}") from None
 
 
 def wait(
