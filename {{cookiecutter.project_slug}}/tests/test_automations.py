@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from prefect.events.actions import CallWebhook, ChangeFlowRunState
-from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.automations import Automation, AutomationCore, EventTrigger, Posture
 
-from blueprint import notifying, rules
+from blueprint import automations, notifying, rules
 from blueprint.project import Problem, mark
 from blueprint.rules import HEARTBEAT, Patience, patience, wanted
 
@@ -84,8 +84,49 @@ def test_seconds_that_prefect_would_refuse_are_refused_before(
     with pytest.raises(Problem, match="pending_seconds in pyproject.toml"):
         patience([one()])
     settings["pending_seconds"] = 300
-    with pytest.raises(Problem, match=HEARTBEAT):
-        patience([one("often")])
+
+
+@pytest.mark.parametrize("wrong", ["often", "29", 0, "-30", "30.5"])
+def test_a_heartbeat_with_which_no_run_would_begin_is_refused(
+    settings: dict[str, Any], wrong: object
+) -> None:
+    with pytest.raises(Problem, match=f"{HEARTBEAT} {wrong!r}.*30 or more"):
+        patience([one("30"), one(wrong)])
+
+
+class Server:
+    """What `automations` asks of a client."""
+
+    def __init__(self) -> None:
+        self.held: list[Automation] = []
+
+    def read_automations(self, limit: int, offset: int) -> list[Automation]:
+        return self.held[offset : offset + limit]
+
+    def create_automation(self, one: AutomationCore) -> None:
+        self.held.append(Automation(**(one.model_dump() | {"id": uuid4()})))
+
+    def delete_automation(self, automation_id: UUID) -> None:
+        self.held = [one for one in self.held if one.id != automation_id]
+
+
+def test_automations_that_are_there_twice_are_told_of_and_one_of_each_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(notifying, "remove_own", lambda client: None)
+    server: Any = Server()
+    deployments = [uuid4()]
+    automations.reconcile(server, "s", deployments, WAITS)
+    names = [one.name for one in server.held]
+    assert automations.differences(server, "s", deployments, WAITS) == []
+    for one in list(server.held):
+        server.create_automation(one)
+    told = automations.differences(server, "s", deployments, WAITS)
+    assert len(told) == len(names) and all("is there twice" in one for one in told)
+    automations.reconcile(server, "s", deployments, WAITS)
+    assert [one.name for one in server.held] == names
+    automations.reconcile(server, "s", [], WAITS)
+    assert server.held == []
 
 
 def test_where_it_is_told_is_a_name_and_a_secret_is_never_repeated(

@@ -105,6 +105,12 @@ def test_nothing_is_wrong_where_all_is_well() -> None:
         ),
         (pool(workers=[]), "No worker serves", "blueprint up"),
         (
+            # `blueprint up` starts a worker for the first pool alone.
+            replace(GOOD, pools=[POOL, replace(POOL, name="two's", workers=[])]),
+            'No worker serves the work pool "two\'s"',
+            'prefect worker start --pool "two\'s"',
+        ),
+        (
             deployed(missing="Deployment not found: the server has no 'x'.\nDeploy it."),
             "Deployment not found: the server has no 'x'. Phase 2 deploys it.",
             "scripts/phase2_execute.sh",

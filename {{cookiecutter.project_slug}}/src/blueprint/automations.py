@@ -25,7 +25,7 @@ def reconcile(client: SyncPrefectClient, slug: str, ids: Sequence[UUID], waits: 
         Problem: see `notifying.action`.
     """
     tell = notifying.action(client, waits.notify)
-    there = {one.name: one for one in held(client)}
+    there, twice = _by_name(client)
     asked = {one.name: one for one in wanted(slug, ids, waits, tell)} if ids else {}
     for name, one in asked.items():
         before = there.get(name)
@@ -33,8 +33,8 @@ def reconcile(client: SyncPrefectClient, slug: str, ids: Sequence[UUID], waits: 
             client.create_automation(one)
         elif _facts(before) != _facts(one):
             client.update_automation(before.id, one.model_copy(update={"enabled": before.enabled}))
-    for name in there.keys() - asked.keys():
-        client.delete_automation(there[name].id)
+    for old in [*twice, *(there[name] for name in there.keys() - asked.keys())]:
+        client.delete_automation(old.id)
     _take_away_from_others(client, ids)
     if not waits.notify.startswith("env:"):
         notifying.remove_own(client)
@@ -47,16 +47,27 @@ def differences(
 ) -> list[str]:
     """What `reconcile` would do, each a sentence. Nothing is made or changed."""
     tell = notifying.action(client, waits.notify, dry_run=True)
-    there = {one.name: one for one in held(client)}
+    there, twice = _by_name(client)
     asked = {one.name: one for one in wanted(slug, ids, waits, tell)}
     found = [f"the automation {name!r} will be made" for name in asked.keys() - there.keys()]
     found += [f"the automation {name!r} will be removed" for name in there.keys() - asked.keys()]
+    found += [f"the automation {one.name!r} is there twice, and will be removed" for one in twice]
     found += [
         f"the automation {name!r} is not as it is to be, and will be changed"
         for name in asked.keys() & there.keys()
         if _facts(there[name]) != _facts(asked[name])
     ]
     return sorted(found)
+
+
+def _by_name(client: SyncPrefectClient) -> tuple[dict[str, Automation], list[Automation]]:
+    """This project's automations, and those whose name is taken: two deploys at once make them."""
+    first: dict[str, Automation] = {}
+    twice = []
+    for one in held(client):
+        if first.setdefault(one.name, one) is not one:
+            twice.append(one)
+    return first, twice
 
 
 def _take_away_from_others(client: SyncPrefectClient, ids: Sequence[UUID]) -> None:

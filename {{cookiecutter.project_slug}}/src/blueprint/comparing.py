@@ -10,9 +10,14 @@ from prefect.utilities.callables import parameter_schema
 
 from blueprint.flows import load_flow
 from blueprint.schedules import schedule_of
+from blueprint.withholding import is_filled
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
+
+_FREE = ("parameters", "job_variables", "pull", "description")
+"""What may hold any text, also a password: of these, only numbers are shown."""
+_ABSENT = object()
 
 
 def differences(
@@ -30,9 +35,9 @@ def differences(
     pool = wanted["work_pool"]
     pairs: list[tuple[str, Any, Any]] = [
         ("entrypoint", held.entrypoint, wanted["entrypoint"]),
-        ("parameters", held.parameters, wanted.get("parameters", {})),
+        *_by_key("parameters", held.parameters or {}, wanted.get("parameters") or {}),
         ("work_pool.name", held.work_pool_name, pool["name"]),
-        ("job_variables", held.job_variables, pool.get("job_variables", {})),
+        *_by_key("job_variables", held.job_variables or {}, pool.get("job_variables") or {}),
         ("tags", sorted(held.tags), sorted(wanted.get("tags") or [])),
         ("pull", held.pull_steps or [], wanted.get("pull") or []),
     ]
@@ -49,10 +54,31 @@ def differences(
     pairs += _concurrency(held, wanted)
     pairs += _schedules(client, held, wanted)
     return [
-        f"{wanted['name']}: {key} is {there!r} on the server and {here!r} in the manifest"
+        f"{wanted['name']}: {_told(key, there, here)}"
         for key, there, here in pairs
         if there != here and not _filled_in_by_prefect(here)
     ] + _signature(held, wanted)
+
+
+def _by_key(name: str, there: Any, here: Any) -> list[tuple[str, Any, Any]]:
+    """A mapping's values one by one, so that a reference to a block hides no other one."""
+    if not (isinstance(there, dict) and isinstance(here, dict)):
+        return [(name, there, here)]
+    pairs: list[tuple[str, Any, Any]] = []
+    for key in [*here, *(one for one in there if one not in here)]:
+        pairs += _by_key(f"{name}.{key}", there.get(key, _ABSENT), here.get(key, _ABSENT))
+    return pairs
+
+
+def _told(key: str, there: Any, here: Any) -> str:
+    """A difference in words, which repeat nothing that may be a secret."""
+    if there is _ABSENT or here is _ABSENT:
+        return f"{key} is only {'in the manifest' if there is _ABSENT else 'on the server'}"
+    free = key.partition(".")[0] in _FREE or key.endswith(": parameters")
+    numbers = all(isinstance(one, bool | int | float) for one in (there, here))
+    if is_filled(here) or (free and not numbers):
+        return f"{key} is another on the server than in the manifest"
+    return f"{key} is {there!r} on the server and {here!r} in the manifest"
 
 
 def _signature(held: DeploymentResponse, wanted: Mapping[str, Any]) -> list[str]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
 
-from blueprint import automations, owning, pools, rules, show
+from blueprint import automations, owning, pauses, pools, rules, show, withholding
 from blueprint.comparing import differences
 from blueprint.flows import check_parameters, load_flow
 from blueprint.manifest import Manifest, variables
@@ -53,8 +53,10 @@ def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -
             owning.refuse_foreign(client, full_name(flows, one))
     for pool in plan.pools:
         ensure_pool(client, pool)
-    before = {one["name"]: _look(client, full_name(flows, one)) for one in plan.deployments}
-    _run_prefect_deploy()
+    before = {one["name"]: pauses.look(client, full_name(flows, one)) for one in plan.deployments}
+    old = orphans(client, plan, flows)
+    with pauses.kept(client, plan.deployments, lambda one: full_name(flows, one), before, old):
+        _run_prefect_deploy(plan)
     faults: list[str] = []
     held: dict[str, DeploymentResponse] = {}
     for one in plan.deployments:
@@ -63,7 +65,7 @@ def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -
         held[name] = there = _settle(client, there, one, before[name])
         faults += differences(there, one, client, with_version=True)
         show.ok(f"deployed {full_name(flows, one)}")
-    _remove(client, orphans(client, plan, flows), [held[n] for n in held if not before[n]])
+    _remove(client, old)
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise Problem(f"The server does not hold what prefect.yaml says:\n{listed}")
@@ -108,11 +110,10 @@ def full_name(flows: Mapping[str, Flow[..., Any]], deployment: Mapping[str, Any]
     return f"{flows[deployment['name']].name}/{deployment['name']}"
 
 
-def _look(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
-    try:
-        return client.read_deployment_by_name(name)
-    except ObjectNotFound:
-        return None
+def _remove(client: SyncPrefectClient, old: Mapping[str, DeploymentResponse]) -> None:
+    for name, one in old.items():
+        client.delete_deployment(one.id)
+        show.ok(f"removed the deployment {name}, which prefect.yaml no longer has")
 
 
 def _settle(
@@ -121,59 +122,19 @@ def _settle(
     wanted: Mapping[str, Any],
     before: DeploymentResponse | None,
 ) -> DeploymentResponse:
-    """Put right what `prefect deploy` leaves or loses: old schedules, a pause, runs elsewhere."""
+    """Put right what `prefect deploy` leaves: schedules that are gone, and runs elsewhere."""
     if before:
-        _drop_old_schedules(client, held, wanted, before)
-        if before.paused and wanted.get("paused") is None and not held.paused:
-            _pause(client, held, "as it was before")
+        slugs = {one["slug"] for one in wanted.get("schedules") or []}
+        for one in client.read_deployment_schedules(held.id):
+            if one.slug not in slugs:  # it would fire
+                client.delete_deployment_schedule(held.id, one.id)
+                slug = one.slug or one.id
+                show.ok(f"removed the schedule {slug}, which prefect.yaml no longer has")
         pools.follow_the_pool(client, held)
     return client.read_deployment(held.id)
 
 
-def _drop_old_schedules(
-    client: SyncPrefectClient,
-    held: DeploymentResponse,
-    wanted: Mapping[str, Any],
-    before: DeploymentResponse,
-) -> None:
-    """A schedule that the manifest no longer has would fire.
-
-    Where all of those were paused, so are the ones that came in the same deploy: a schedule that
-    an operator has paused does not run by itself because it was given another name.
-    """
-    slugs = {one["slug"] for one in wanted.get("schedules") or []}
-    known = {one.slug: one.active for one in before.schedules}
-    old = known.keys() - slugs
-    paused = bool(old) and not any(known[slug] for slug in old)
-    for one in client.read_deployment_schedules(held.id):
-        if one.slug not in slugs:
-            client.delete_deployment_schedule(held.id, one.id)
-            show.ok(f"removed the schedule {one.slug or one.id}, which prefect.yaml no longer has")
-        elif paused and one.active and one.slug not in known:
-            client.update_deployment_schedule(held.id, one.id, active=False)
-            show.warn(f"the schedule {one.slug} is paused, as the one was that it replaces")
-
-
-def _remove(
-    client: SyncPrefectClient,
-    old: Mapping[str, DeploymentResponse],
-    new: Sequence[DeploymentResponse],
-) -> None:
-    """Remove deployments that the manifest no longer has; a pause goes over to the new ones."""
-    for name, one in old.items():
-        client.delete_deployment(one.id)
-        show.ok(f"removed the deployment {name}, which prefect.yaml no longer has")
-        if one.paused or (one.schedules and not any(each.active for each in one.schedules)):
-            for each in new:
-                _pause(client, each, f"as {name} was")
-
-
-def _pause(client: SyncPrefectClient, held: DeploymentResponse, why: str) -> None:
-    client.pause_deployment(held.id)
-    show.warn(f"the deployment {held.name} is paused, {why}; resume it in the UI")
-
-
-def _run_prefect_deploy() -> None:
+def _run_prefect_deploy(plan: Manifest) -> None:
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
     done = subprocess.run(
         command,
@@ -184,4 +145,5 @@ def _run_prefect_deploy() -> None:
         text=True,
     )
     if done.returncode != 0:
-        raise Problem(f"`prefect deploy` failed:\n{done.stdout}{done.stderr}")
+        printed = withholding.message(done.stdout + done.stderr, plan.deployments)
+        raise Problem(f"`prefect deploy` failed:\n{printed}")

@@ -15,6 +15,7 @@ import yaml
 from blueprint.lint import VARIABLE, lint
 from blueprint.project import Problem, mark
 from blueprint.versions import version
+from blueprint.withholding import Filled
 from runtime.project import ROOT
 
 PATH = ROOT / "prefect.yaml"
@@ -84,9 +85,20 @@ def _read(path: Path) -> Any:
 
 def _fill(value: Any, environment: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        return VARIABLE.sub(lambda match: environment[match[1]], value)
+        return _filled(value, environment)
     if isinstance(value, dict):
         return {key: _fill(item, environment) for key, item in value.items()}
     if isinstance(value, list):
         return [_fill(item, environment) for item in value]
     return value
+
+
+def _filled(text: str, environment: Mapping[str, str]) -> str:
+    """The text with its variables; one with others than this project's own is marked as such."""
+    full = VARIABLE.sub(lambda match: environment[match[1]], text)
+    names = [name for name in VARIABLE.findall(text) if name not in variables()]
+    if not names:
+        return full
+    marked = Filled(full)
+    marked.filled = tuple(environment[name] for name in names)
+    return marked

@@ -54,13 +54,14 @@ def phase2(project: Project, take_over: bool = False) -> None:
         Problem: see `deploying.deploy`.
     """
     from blueprint import deploying, services
+    from blueprint.processes import alone
 
     show.heading("Phase 2 of 3: the work pool and the deployment")
     plan = manifest.load()
     show.ok("prefect.yaml is in order")
     for warning in schedules.warnings(plan.deployments):
         show.warn(warning)
-    with services.connected(project) as client:
+    with services.connected(project) as client, alone():
         deploying.deploy(client, plan, take_over)
         done.note("phase2", deploying.find(client, plan.first).id)
 
@@ -71,7 +72,7 @@ def phase3(project: Project) -> None:
     Raises:
         Problem: one of them is not as it should be.
     """
-    from blueprint import deploying, proofs, runs, services
+    from blueprint import deploying, pools, proofs, runs, services
 
     show.heading("Phase 3 of 3: runs and the schedule")
     plan = manifest.load().first
@@ -81,7 +82,7 @@ def phase3(project: Project) -> None:
         if not services.online_workers(client, pool):
             raise Problem(
                 f"No worker serves the pool {pool!r}, so a run would stay Scheduled.\n"
-                f"Start one: `blueprint up`, or prefect worker start --pool '{pool}'"
+                + pools.start_worker(pool)
             )
         show.doing("triggering a run with the manifest's parameters")
         run = runs.completed(runs.wait(client, runs.trigger(client, deployment), pool))

@@ -18,12 +18,18 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.states import Scheduled
 
 from blueprint import show
+from blueprint.checking.verdict import BLUEPRINT, PREFECT, quoted
 from blueprint.project import Problem, mark
 from runtime.project import ROOT
 
 if TYPE_CHECKING:
-    from prefect.client.schemas.objects import WorkPool
+    from collections.abc import Iterator
+
+    from prefect.client.schemas.objects import FlowRun, WorkPool
     from prefect.client.schemas.responses import DeploymentResponse
+
+_PAGE = 200
+"""How many runs a server gives at once."""
 
 
 def ensure_pool(client: SyncPrefectClient, name: str) -> None:
@@ -56,19 +62,36 @@ def ensure_pool(client: SyncPrefectClient, name: str) -> None:
     show.ok(f"work pool {name!r} is there{paused}")
 
 
+def why_full(client: SyncPrefectClient, name: str, queue: str | None) -> str:
+    """Why the pool starts no run now though a worker serves it: it or the queue is full."""
+    try:
+        pool = client.read_work_pool(name)
+        queues = client.read_work_queues(work_pool_name=name)
+    except ObjectNotFound:
+        return ""
+    for what, one in (
+        (f"the pool {name!r}", pool),
+        *((f"the queue {each.name!r}", each) for each in queues if each.name == queue),
+    ):
+        limit = one.concurrency_limit
+        if limit and (one.active_slots or 0) >= limit:
+            return f"{what} runs {limit} at once, and is full"
+    return ""
+
+
+def start_worker(pool: str) -> str:
+    """What a person types where no worker serves a pool."""
+    return f"Start one: {BLUEPRINT} up, or {PREFECT} worker start --pool {quoted(pool)}"
+
+
 def follow_the_pool(client: SyncPrefectClient, deployment: DeploymentResponse) -> None:
     """Move the runs that wait in another pool than the deployment's into the deployment's.
 
     `prefect deploy` makes anew what the schedules line up; what a person asked for, and what is
     overdue, stays in the pool that the deployment had, where no worker may look any more.
     """
-    waiting = client.read_flow_runs(
-        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
-        flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
-        ),
-    )
-    for run in waiting:
+    # All of them first: moving one while they are paged through would skip others.
+    for run in list(_waiting(client, deployment)):
         if run.work_pool_name == deployment.work_pool_name or run.state is None:
             continue
         client.create_flow_run_from_deployment(
@@ -80,6 +103,22 @@ def follow_the_pool(client: SyncPrefectClient, deployment: DeploymentResponse) -
         )
         client.delete_flow_run(run.id)
         show.ok(f"the run {run.name} waits in {deployment.work_pool_name!r} now")
+
+
+def _waiting(client: SyncPrefectClient, deployment: DeploymentResponse) -> Iterator[FlowRun]:
+    offset = 0
+    while page := client.read_flow_runs(
+        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id])),
+        flow_run_filter=FlowRunFilter(
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED]))
+        ),
+        limit=_PAGE,
+        offset=offset,
+    ):
+        yield from page
+        if len(page) < _PAGE:
+            return
+        offset += _PAGE
 
 
 def is_made_here(pool: WorkPool) -> bool:

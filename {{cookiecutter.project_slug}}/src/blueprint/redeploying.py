@@ -22,6 +22,7 @@ from blueprint import (
 from blueprint.comparing import differences
 from blueprint.flows import load_flow
 from blueprint.manifest import Manifest
+from blueprint.processes import alone
 from blueprint.project import Project
 
 DIFFERS = 2
@@ -49,7 +50,8 @@ def redeploy(
         if not found:
             show.ok("the server holds what prefect.yaml says")
         if not dry_run:
-            deploying.deploy(client, plan, take_over)
+            with alone():
+                deploying.deploy(client, plan, take_over)
             done.note("phase2", deploying.find(client, plan.first).id)
     if as_json:
         sys.stdout.write(json.dumps({"differences": found, "deployed": not dry_run}, indent=2))

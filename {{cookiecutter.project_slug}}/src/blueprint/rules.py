@@ -8,6 +8,7 @@ pyproject.toml, [tool.blueprint].
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 HEARTBEAT = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 """The variable, in the manifest's job_variables.env, that says how often a run gives a sign."""
 _DEFAULT_HEARTBEAT = 180
+_LEAST_HEARTBEAT = 30
+"""Prefect takes no less: with it no run would begin."""
 _MISSED = 3
 """So many signs of life in a row have to be missing before a run is taken for dead."""
 TAG = "blueprint:"
@@ -78,13 +81,14 @@ def patience(deployments: Sequence[Mapping[str, Any]]) -> Patience:
 
 def _heartbeat(deployment: Mapping[str, Any]) -> int:
     env = deployment["work_pool"].get("job_variables", {}).get("env", {})
-    try:
-        return int(env.get(HEARTBEAT, _DEFAULT_HEARTBEAT))
-    except (TypeError, ValueError):
-        raise Problem(
-            f"prefect.yaml gives {deployment['name']!r} the {HEARTBEAT} {env[HEARTBEAT]!r}: write "
-            "a number of seconds, 30 or more."
-        ) from None
+    given = env.get(HEARTBEAT, _DEFAULT_HEARTBEAT)
+    with suppress(TypeError, ValueError):
+        if int(given) >= _LEAST_HEARTBEAT:
+            return int(given)
+    raise Problem(
+        f"prefect.yaml gives {deployment['name']!r} the {HEARTBEAT} {given!r}: write a number of "
+        f"seconds, {_LEAST_HEARTBEAT} or more."
+    )
 
 
 def wanted(

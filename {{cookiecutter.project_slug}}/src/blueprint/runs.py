@@ -23,7 +23,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.states import Cancelled
 
-from blueprint import show
+from blueprint import pools, show, withholding
+from blueprint.checking.verdict import BLUEPRINT
 from blueprint.project import Problem
 from blueprint.schedules import next_times
 
@@ -35,6 +36,11 @@ PICK_UP = 120
 SCHEDULER_PATIENCE = 120
 """Seconds within which the server's scheduler has to line runs up; it looks once a minute."""
 AWAITING = "AwaitingConcurrencySlot"
+_QUEUED = ("Scheduled", "Late")
+"""The names of the states of a run that no worker has taken yet. One that waits for a retry or a
+slot is of their type; one that is Pending was taken, and the automations look after it."""
+_LOOK = 5
+"""Seconds between two looks at whether its pool is full."""
 
 
 class NotTaken(Problem):
@@ -64,44 +70,48 @@ def trigger(
     except PrefectHTTPStatusError as error:
         if error.response.status_code not in (400, 409, 422):
             raise
-        raise Problem(f"The server refuses these parameters: {_detail(error)}") from None
+        # It repeats the value that it refuses.
+        told = withholding.message(_detail(error), None)
+        raise Problem(f"The server refuses these parameters: {told}") from None
 
 
 def wait(
     client: SyncPrefectClient,
     run: FlowRun,
     pool: str,
-    watch: Callable[[FlowRun], None] | None = None,
+    watch: Callable[[FlowRun, str], None] | None = None,
 ) -> FlowRun:
     """Wait until a run has ended.
 
-    Tells of each change of its state; `watch` does it in its place, and is called at each look.
-    A run that waits for another one of its deployment to end is waited for as long as it takes.
+    Tells of each change of its state; `watch` does it in its place, and is called at each look,
+    also with why the run waits in the queue, where that is known.
+    A run is waited for as long as it takes where another one of its deployment has to end first,
+    its pool or queue is full, or a worker has taken it.
 
     Raises:
         NotTaken: no worker took the run.
     """
     seen = watch or Telling()
-    waiting = time.monotonic()
+    waiting = looked = time.monotonic()
+    full = ""
     while True:
         run = client.read_flow_run(run.id)
         now = time.monotonic()
-        seen(run)
+        seen(run, full)
         if run.state is not None and run.state.is_final():
             return run
-        if run.state_name == AWAITING or run.state_type not in (
-            StateType.SCHEDULED,
-            StateType.PENDING,
-        ):
-            waiting = now
-        elif now - waiting > PICK_UP:
+        if run.state_name not in _QUEUED:
+            waiting, full = now, ""
+        elif now - looked >= _LOOK:
+            looked, full = now, pools.why_full(client, pool, run.work_queue_name)
+            waiting = now if full else waiting
+        if now - waiting > PICK_UP:
             # Left in the queue, it would run whenever a worker comes.
             client.set_flow_run_state(run.id, Cancelled(message="No worker took it."), force=True)
             raise NotTaken(
                 f"The run {run.name} was still {run.state_name} after {PICK_UP} s, since no worker "
-                "took it, and was cancelled.\n"
-                f"Start one: `blueprint up`, or prefect worker start --pool '{pool}'. "
-                "Is the pool paused? `blueprint status` tells."
+                f"took it, and was cancelled.\n{pools.start_worker(pool)}\n"
+                f"Is the pool paused? `{BLUEPRINT} status` tells."
             )
         time.sleep(0.5)
 
@@ -113,12 +123,13 @@ class Telling:
         self._began = self._told = time.monotonic()
         self._state: str | None = None
 
-    def __call__(self, run: FlowRun) -> None:
+    def __call__(self, run: FlowRun, full: str = "") -> None:
         now = time.monotonic()
         if run.state_name != self._state or now - self._told >= 30:
             self._state, self._told = run.state_name, now
-            why = ", since another run of this deployment goes on" * (run.state_name == AWAITING)
-            show.doing(f"run {run.name} is {run.state_name} ({now - self._began:.0f} s){why}")
+            why = "another run of this deployment goes on" if run.state_name == AWAITING else full
+            since = f", since {why}" if why else ""
+            show.doing(f"run {run.name} is {run.state_name} ({now - self._began:.0f} s){since}")
 
 
 def completed(run: FlowRun) -> FlowRun:

@@ -15,9 +15,10 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from blueprint import database, draining, limits, readiness, show
+from blueprint import database, draining, readiness, show
 from blueprint.processes import SERVER, WORKER, Supervised, port_owner
 from blueprint.project import Problem, Project, mark
+from blueprint.serving import server_command, server_environment
 from runtime.project import ROOT
 
 if TYPE_CHECKING:
@@ -61,40 +62,6 @@ def connected(project: Project) -> Iterator[SyncPrefectClient]:
                 "PREFECT_API_KEY (Prefect Cloud) or PREFECT_API_AUTH_STRING, in the environment or in .env."
             ) from None
         yield client
-
-
-def server_command(project: Project) -> list[str]:
-    """The command that serves the project's API on this machine.
-
-    Raises:
-        Problem: the API is not on this machine.
-    """
-    if not project.is_local:
-        raise Problem(
-            f"The API of this project is {project.api_url}, which is not on this machine: no server "
-            "is started here. To use one of your own, change [api] url in prefect.toml."
-        )
-    host, port = project.address
-    prefect = [sys.executable, "-m", "prefect"]
-    return [*prefect, "server", "start", "--host", host, "--port", str(port)]
-
-
-def server_environment() -> dict[str, str]:
-    """The environment of a server that this project starts: what it keeps, and how long.
-
-    The server itself looks once an hour for what is older. A variable that is set already stays.
-
-    Raises:
-        Problem: pyproject.toml sets a wrong limit.
-    """
-    kept = limits.read()
-    day = 24 * 60 * 60
-    return {
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{kept.events_days}D",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(kept.runs_days * day),
-        **os.environ,
-    }
 
 
 def is_healthy(project: Project) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     LogFilter,
@@ -19,7 +21,8 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, Log, StateType
 from prefect.client.schemas.sorting import LogSort
 
-from blueprint import deploying, manifest, runs, services, show
+from blueprint import deploying, manifest, runs, services, show, withholding
+from blueprint.checking.verdict import BLUEPRINT, PREFECT
 from blueprint.flows import check_parameters, load_flow
 from blueprint.project import Problem, Project
 from runtime.summary import read
@@ -30,8 +33,11 @@ CODES = {
     StateType.CRASHED: 3,
     StateType.CANCELLED: 4,
 }
-"""How a run ended, as an exit code. 1: no run was made; 5: no worker took it (NotTaken)."""
+"""How a run ended, as an exit code. 1: no run was made; 5: no worker took it (NotTaken);
+6: it was made, and the server was lost (Lost)."""
 _LATE_LINES = timedelta(seconds=5)
+_PAGE = 200
+"""How many lines a server gives at once."""
 _LOG_PATIENCE = 5.0
 """Seconds that the last lines of a run's log are given to arrive; they come a moment after it."""
 
@@ -49,6 +55,12 @@ class Unwatched(Problem):
     """Ctrl-C while a run was watched: the run itself goes on."""
 
     code = 130
+
+
+class Lost(Problem):
+    """The server no longer answers while a run is watched: how it ends is not known."""
+
+    code = 6
 
 
 def trigger(
@@ -77,14 +89,34 @@ def trigger(
         url = f"{project.ui_url}/runs/flow-run/{run.id}"
         if not as_json:
             show.ok(f"run {run.name}: {url}")
-        if watch:
-            run = _followed(client, run, plan["work_pool"]["name"], url, as_json)
-        if as_json:
-            _print(client, run, url)
-        elif watch and (summary := read(client, run.id)):
-            show.summary(summary)
+        with _watched(run, url):
+            if watch:
+                run = _followed(client, run, plan["work_pool"]["name"], as_json)
+            if as_json:
+                shown = withholding.parameters(run.parameters, given, parameters)
+                _print(client, run, url, shown)
+            elif watch and (summary := read(client, run.id)):
+                show.summary(summary)
         if watch and run.state_type != StateType.COMPLETED:
             raise Ended(run)
+
+
+@contextmanager
+def _watched(run: FlowRun, url: str) -> Iterator[None]:
+    """A run that was made is told of, also where it can no longer be watched."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Unwatched(
+            f"The run {run.name} goes on, and is no longer watched: {url}\n"
+            f"To end it: {PREFECT} flow-run cancel {run.id}"
+        ) from None
+    except httpx.HTTPError as error:
+        raise Lost(
+            f"The run {run.name} was made, and then the server was lost "
+            f"({type(error).__name__}): {url}\n"
+            f"What became of it: {BLUEPRINT} status, and {PREFECT} flow-run inspect {run.id}"
+        ) from None
 
 
 def _chosen(name: str | None) -> dict[str, Any]:
@@ -98,23 +130,15 @@ def _chosen(name: str | None) -> dict[str, Any]:
     raise Problem(f"prefect.yaml has no deployment {name!r}. It has: {names}.")
 
 
-def _followed(
-    client: SyncPrefectClient, run: FlowRun, pool: str, url: str, as_json: bool
-) -> FlowRun:
+def _followed(client: SyncPrefectClient, run: FlowRun, pool: str, as_json: bool) -> FlowRun:
     watch = _silent if as_json else _Following(client, run.id)
-    try:
-        run = runs.wait(client, run, pool, watch)
-    except KeyboardInterrupt:
-        raise Unwatched(
-            f"The run {run.name} goes on, and is no longer watched: {url}\n"
-            f"To end it: prefect flow-run cancel {run.id}"
-        ) from None
+    run = runs.wait(client, run, pool, watch)
     if isinstance(watch, _Following):
         watch.finish()
     return run
 
 
-def _silent(_: FlowRun) -> None:
+def _silent(_: FlowRun, __: str) -> None:
     """For a reader that wants only the JSON at the end."""
 
 
@@ -127,9 +151,9 @@ class _Following:
         self._seen: set[UUID] = set()
         self._last: Log | None = None
 
-    def __call__(self, run: FlowRun) -> None:
+    def __call__(self, run: FlowRun, full: str) -> None:
         self._print_log()
-        self._states(run)
+        self._states(run, full)
 
     def finish(self) -> None:
         """The end of the log, which arrives a moment after the run has ended."""
@@ -147,7 +171,7 @@ class _Following:
             after_=self._last.timestamp - _LATE_LINES if self._last else None
         )
         asked = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[self._id]), timestamp=since)
-        for line in self._client.read_logs(asked, limit=200, sort=LogSort.TIMESTAMP_ASC):
+        for line in self._pages(asked):
             if line.id in self._seen:
                 continue
             self._seen.add(line.id)
@@ -155,13 +179,24 @@ class _Following:
             first, *_ = line.message.splitlines() or [""]
             show.said(f"{line.timestamp.astimezone():%H:%M:%S}  {first}")
 
+    def _pages(self, asked: LogFilter) -> Iterator[Log]:
+        """All that is asked for: what is known already may fill a whole page."""
+        offset = 0
+        while page := self._client.read_logs(
+            asked, limit=_PAGE, offset=offset, sort=LogSort.TIMESTAMP_ASC
+        ):
+            yield from page
+            if len(page) < _PAGE:
+                return
+            offset += _PAGE
+
 
 def is_last(line: Log) -> bool:
     """Whether it is what Prefect writes when a flow run, and not one of its tasks, has ended."""
     return line.task_run_id is None and line.message.startswith("Finished in state")
 
 
-def _print(client: SyncPrefectClient, run: FlowRun, url: str) -> None:
+def _print(client: SyncPrefectClient, run: FlowRun, url: str, shown: Mapping[str, Any]) -> None:
     summary = read(client, run.id)
     facts = {
         "id": str(run.id),
@@ -169,7 +204,7 @@ def _print(client: SyncPrefectClient, run: FlowRun, url: str) -> None:
         "state": run.state_name,
         "message": run.state.message if run.state else None,
         "exit_code": CODES.get(run.state_type) if run.state_type else None,
-        "parameters": run.parameters,
+        "parameters": shown,
         "seconds": round(run.total_run_time.total_seconds(), 1),
         "url": url,
         "summary": summary.model_dump(mode="json") if summary else None,

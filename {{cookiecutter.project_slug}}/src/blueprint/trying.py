@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blueprint import local, show
+from blueprint import local, show, withholding
 from blueprint.project import STATE, Problem
 from ingest.errors import PipelineError
 from runtime.project import ROOT
@@ -56,7 +56,8 @@ def _run(parameters: Mapping[str, Any], quiet: bool) -> RunSummary:
     from blueprint import manifest
 
     if not quiet:
-        show.doing(f"running the pipeline here, into {parameters['target']}")
+        into = withholding.target(str(parameters["target"]))
+        show.doing(f"running the pipeline here, into {into}")
     return local.run(manifest.load().first, parameters)
 
 

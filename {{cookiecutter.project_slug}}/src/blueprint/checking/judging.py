@@ -30,7 +30,10 @@ def judge(facts: Facts) -> Verdict:
     for one in facts.deployments:
         wrong += _deployment(one, facts)
     for pool in facts.pools:
-        wrong += _workers(pool, facts.deployments)
+        # `blueprint up` starts a worker for the first one alone.
+        alone = f"{PREFECT} worker start --pool {quoted(pool.name)}"
+        serve = _UP if pool is facts.pools[0] else alone
+        wrong += _workers(pool, facts.deployments, serve)
     for one in facts.deployments:
         wrong += _last_run(one)
         notes += _paused(one)
@@ -125,17 +128,20 @@ def _deployment(one: Deployment, facts: Facts) -> list[Finding]:
     return found
 
 
-def _workers(pool: Pool, deployments: list[Deployment]) -> list[Finding]:
-    """Runs that nobody takes, and why; or that there is nobody to take one."""
+def _workers(pool: Pool, deployments: list[Deployment], serve: str) -> list[Finding]:
+    """Runs that nobody takes, and why; or that there is nobody to take one.
+
+    serve: the command that starts a worker for the pool.
+    """
     if not pool.found or pool.kind.endswith((":push", ":managed")):
         return []
     waiting = [run for one in deployments if one.pool == pool.name for run in one.waiting]
     if not pool.workers:
         if not waiting:
             what = f"No worker serves the work pool {pool.name!r}: a run would stay Scheduled."
-            return [Finding(what, _UP)]
+            return [Finding(what, serve)]
         why = f"no worker serves the work pool {pool.name!r}"
-        return [Finding(_stuck(waiting, why), _UP)]
+        return [Finding(_stuck(waiting, why), serve)]
     if not waiting:
         return []
     paused = pool.paused or any(queue.paused for queue in pool.queues)

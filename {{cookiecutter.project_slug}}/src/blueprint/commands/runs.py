@@ -27,7 +27,7 @@ def run(
     """Trigger a run of the deployment, show its log, and wait for its end.
 
     The exit code is 0 for Completed, 2 Failed, 3 Crashed, 4 Cancelled, 5 where no worker took it;
-    1 where no run was made.
+    1 where no run was made; 6 where the server was lost while it was watched.
 
     Parameters
     ----------
