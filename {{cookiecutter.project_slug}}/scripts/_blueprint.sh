@@ -34,7 +34,8 @@ find_bin() {
 
 blueprint() {
     find_python
-    "$python" "$root/bootstrap.py" --quiet
+    # What it tells is no part of what the command prints, which may be JSON.
+    "$python" "$root/bootstrap.py" --quiet >&2
     find_bin
     exec "$bin/blueprint" "$@"
 }
