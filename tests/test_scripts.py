@@ -165,3 +165,19 @@ def tools(folder: Path) -> str:
         assert found
         (path / name).symlink_to(found)
     return str(path)
+
+
+def test_only_what_the_command_prints_is_on_stdout(tmp_path: Path) -> None:
+    shutil.copytree(SCRIPTS, tmp_path / "scripts")
+    (tmp_path / "bootstrap.py").write_text("print('Ready in 4 s: .venv')\n", "utf-8")
+    command = tmp_path / ".venv" / "bin" / "blueprint"
+    command.parent.mkdir(parents=True)
+    command.write_text('#!/bin/sh\necho "{}"\n', "utf-8")
+    command.chmod(0o755)
+    done = subprocess.run(
+        ["dash", str(tmp_path / "scripts" / "redeploy.sh"), "--json"],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "{}\n")
+    assert done.stderr == "Ready in 4 s: .venv\n"
