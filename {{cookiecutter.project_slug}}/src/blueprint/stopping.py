@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import httpx
@@ -78,7 +78,8 @@ def _stop_worker(client: SyncPrefectClient | None, limit: int) -> bool:
     """Whether the worker has ended: not while it has a run of another project."""
     name, pool, had = services.worker_name(), WORKER.serves, WORKER.ours() is not None
     if process := WORKER.ours():
-        draining.ask(process.pid, limit)
+        with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+            draining.ask(process, limit)
     seen = _drained(name, limit)
     in_hand = runs_of(name)
     if foreign := [run for run, of in in_hand.items() if not belongs_to(mark(), of)]:
