@@ -181,7 +181,7 @@ def _refuse_another(what: Supervised, wanted: str) -> None:
     if what.process() is not None and what.serves != wanted:
         raise Problem(
             f"This project's {what.role} still runs for {what.serves}, and the project now says "
-            f"{wanted}.\nStop it first: .venv/bin/blueprint down"
+            f"{wanted}.\n{readiness.how_to_stop(what)}"
         )
 
 
