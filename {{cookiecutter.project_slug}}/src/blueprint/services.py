@@ -163,7 +163,9 @@ def ensure_worker(client: SyncPrefectClient, pool: str) -> None:
         _refuse_another(WORKER, pool)
     started = drains or WORKER.process() is None
     if started:
-        if other := _living_worker(client, pool):
+        # On a server elsewhere it may be another machine's, which has no folder of this project.
+        here = Project(str(client.api_url), ROOT).is_local
+        if here and (other := _living_worker(client, pool)):
             show.ok(f"a worker already serves the pool {pool!r}: {other}")
             return
         forget(client, pool)

@@ -83,8 +83,8 @@ def worker(*, pool: str | None = None, log: _Log = False) -> None:
 def up() -> None:
     """Start the server and a worker in the background, where none is running.
 
-    A server that answers already is used as it is, and so is a worker that serves the pool. Then
-    what is older than the limits is deleted, as `blueprint prune` does it; the worker repeats
+    A server that answers already is used as it is, and so is a worker that serves the pool, where
+    the server is on this machine. Then what is older than the limits is deleted, as `blueprint prune` does it; the worker repeats
     that once a day. Safe to repeat, also after Ctrl-C.
     """
     project = enter()

@@ -1,0 +1,36 @@
+"""`blueprint up`: which worker of the pool is used as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from blueprint import draining, processes, services
+from blueprint.processes import Supervised
+
+
+@pytest.mark.parametrize(
+    ("api_url", "started"),
+    [("http://127.0.0.1:4999/api", []), ("https://prefect.example.com/api", ["the pool"])],
+)
+def test_a_worker_of_the_pool_is_used_only_where_it_is_on_this_machine(
+    api_url: str, started: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[str] = []
+
+    def start(_: Supervised, command: object, environment: object, serves: str) -> None:
+        began.append(serves)
+
+    monkeypatch.setattr(processes, "STATE", tmp_path)
+    monkeypatch.setattr(draining, "worker_drains", lambda: False)
+    monkeypatch.setattr(services, "_living_worker", lambda *_: "somebody else")
+    monkeypatch.setattr(services, "forget", lambda *_: None)
+    monkeypatch.setattr(services.readiness, "wait", lambda *_: None)
+    monkeypatch.setattr(services.readiness, "log_of", lambda _: "the log")
+    monkeypatch.setattr(Supervised, "start", start)
+    client: Any = SimpleNamespace(api_url=api_url)
+    services.ensure_worker(client, "the pool")
+    assert began == started
