@@ -1,4 +1,4 @@
-"""`blueprint up`: which worker of the pool is used as it is."""
+"""`blueprint up`: which worker of the pool is used as it is, and what this project's is called."""
 
 from __future__ import annotations
 
@@ -34,3 +34,16 @@ def test_a_worker_of_the_pool_is_used_only_where_it_is_on_this_machine(
     client: Any = SimpleNamespace(api_url=api_url)
     services.ensure_worker(client, "the pool")
     assert began == started
+
+
+def test_a_copy_that_has_its_originals_mark_has_a_worker_of_another_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(services, "machine", lambda: "")
+    names = set()
+    for host in ("one", "another"):
+        monkeypatch.setattr(services, "host", lambda host=host: host)
+        names.add(services.worker_name())
+    assert len(names) == 2
+    monkeypatch.setattr(services, "machine", lambda: "0a1b2c3d4e5f")
+    assert services.worker_name() in {name.rpartition("-")[0] for name in names}

@@ -16,6 +16,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blueprint import database, draining, limits, readiness, show
+from blueprint.machine import host, machine
 from blueprint.processes import SERVER, WORKER, Supervised, port_owner
 from blueprint.project import Problem, Project, mark
 from runtime.project import ROOT
@@ -207,8 +208,9 @@ def _living_worker(client: SyncPrefectClient, pool: str) -> str | None:
 
 
 def worker_name() -> str:
-    """This project's worker: its folder and the head of its mark."""
-    return f"{ROOT.name}-{mark()[:8]}"
+    """This project's worker; of a copy that cannot know that it is one, as in a container, too."""
+    name = f"{ROOT.name}-{mark()[:8]}"
+    return name if machine() else f"{name}-{host()}"
 
 
 def online_workers(client: SyncPrefectClient, pool: str, but: str | None = None) -> list[Worker]:
