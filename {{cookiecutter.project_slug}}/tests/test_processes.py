@@ -134,15 +134,28 @@ def test_a_worker_heeds_only_a_request_that_is_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(draining, "_REQUEST", tmp_path / "drain.json")
-    assert draining.asked(7) is None
-    draining.ask(7, 30)
-    assert draining.asked(7) == 30
-    draining.ask(7, 0)
-    assert draining.asked(7) == 0
+    worker, another = psutil.Process(), psutil.Process().parent()
+    assert another is not None
+    assert draining.asked(worker) is None
+    draining.ask(worker, 30)
+    assert draining.asked(worker) == 30
+    draining.ask(worker, 0)
+    assert draining.asked(worker) == 0
     # A worker that was asked has ended, and its request lies there still.
-    assert draining.asked(8) is None
+    assert draining.asked(another) is None
     (tmp_path / "drain.json").write_text("[")
-    assert draining.asked(7) is None
+    assert draining.asked(worker) is None
+
+
+def test_a_worker_that_got_the_number_of_a_drained_one_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining, "_REQUEST", tmp_path / "drain.json")
+    worker = psutil.Process()
+    draining.ask(worker, 30)
+    began = worker.create_time()
+    monkeypatch.setattr(worker, "create_time", lambda: began + 60)
+    assert draining.asked(worker) is None
 
 
 def test_its_log_is_whole_once_it_is_stopped(worker: Supervised) -> None:

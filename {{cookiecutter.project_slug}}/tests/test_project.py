@@ -123,3 +123,55 @@ def test_a_moved_folder_keeps_its_mark_and_a_copy_gets_its_own(
     moved = copied.rename(copied.with_name("moved"))
     assert mark_in(moved) == second
     assert mark_in(moved) == second
+
+
+def test_a_folder_on_another_machine_has_another_mark_and_each_machine_keeps_its_own(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mark_on(machine: str) -> str:
+        monkeypatch.setattr(project, "machine", lambda: machine)
+        return project.mark()
+
+    here = mark_on("0a1b2c3d4e5f")
+    (root / ".blueprint" / "worker.json").write_text("{}")
+    # What `rsync` brings to the other machine is all that is here, at the same path.
+    there = mark_on("ffffffffffff")
+    assert there != here
+    assert not (root / ".blueprint" / "worker.json").exists()
+    # Nor do two machines that share the folder take turns in making it another project.
+    (root / ".blueprint" / "worker.json").write_text("{}")
+    assert [mark_on("0a1b2c3d4e5f"), mark_on("ffffffffffff")] == [here, there]
+    assert (root / ".blueprint" / "worker.json").exists()
+
+
+def test_a_mark_from_before_it_named_a_machine_stays(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / ".blueprint").mkdir()
+    (root / ".blueprint" / "id").write_text(f"the mark\n{root}\n")
+    for machine in ("", "0a1b2c3d4e5f", ""):
+        monkeypatch.setattr(project, "machine", lambda machine=machine: machine)
+        assert project.mark() == "the mark"
+    monkeypatch.setattr(project, "machine", lambda: "ffffffffffff")
+    assert project.mark() != "the mark"
+
+
+def test_a_machine_is_known_by_its_own_id_and_containers_of_one_image_by_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blueprint import machine
+
+    monkeypatch.setattr(machine.sys, "platform", "linux")
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    monkeypatch.setattr(machine, "_CONTAINER", ())
+    found = []
+    for told in ("3d1219c7", "4e232ad8", "4e232ad8", "uninitialized", ""):
+        (tmp_path / "id").write_text(f"{told}\n")
+        monkeypatch.setattr(machine, "_LINUX", (str(tmp_path / "none"), str(tmp_path / "id")))
+        found.append(machine.machine.__wrapped__())
+    assert found[0] != found[1] == found[2]
+    assert len(found[1]) == 12
+    assert found[3:] == ["", ""]
+    (tmp_path / "id").write_text("3d1219c7\n")
+    monkeypatch.setattr(machine, "_CONTAINER", (str(tmp_path),))
+    assert machine.machine.__wrapped__() == ""

@@ -43,6 +43,19 @@ def test_where_there_is_no_log_it_is_said_how_there_will_be(worker: Supervised) 
         reading.show_logs([worker], 7, follow=False)
 
 
+@pytest.mark.parametrize(
+    ("by", "where"), [("a Procfile", "from a Procfile"), ("a terminal", "in a terminal")]
+)
+def test_what_writes_elsewhere_is_said_to_do_so_and_is_not_started_again(
+    worker: Supervised, by: str, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    worker.recorded(os.getpid(), "pool", by)
+    with pytest.raises(Problem, match="no log of the worker") as told:
+        reading.show_logs([worker], 7, follow=False)
+    assert "blueprint up" not in str(told.value)
+    assert f"was started {where}, and writes there" in capsys.readouterr().out
+
+
 def test_the_last_lines_of_one_log_stand_as_they_are_and_of_two_with_whose_they_are(
     worker: Supervised, capsys: pytest.CaptureFixture[str]
 ) -> None:

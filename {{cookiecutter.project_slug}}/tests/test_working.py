@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 
 from blueprint import draining, limits, working
@@ -35,7 +36,7 @@ def test_a_signal_gives_the_runs_their_time_and_a_second_one_ends_them(
 
 
 def test_what_down_asks_for_counts_from_then_on(stop: working._Stop) -> None:
-    draining.ask(os.getpid(), 7)
+    draining.ask(psutil.Process(), 7)
     anyio.run(stop.wait)
     assert stop.limit() == 7
 

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import (
-    DeploymentFilter,
-    DeploymentFilterId,
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 
-from blueprint import automations, done, manifest, notifying, owning, pools, services, show
+from blueprint import (
+    automations,
+    done,
+    limits,
+    manifest,
+    notifying,
+    owning,
+    paging,
+    pools,
+    readiness,
+    services,
+    show,
+    stopping,
+)
 from blueprint.processes import WORKER, alone, runs_of
 from blueprint.project import Problem, Project
 
@@ -55,9 +60,7 @@ def cleanup(
             show.ok("this project has nothing on the server")
         elif not dry_run:
             _confirm(yes, len(plan.removed))
-            for what, remove in plan.removed:
-                _gone(remove)
-                show.ok(f"removed {what}")
+            _remove(plan)
             done.forget("phase2", "phase3")
     if as_json:
         removed = [what for what, _ in plan.removed]
@@ -90,34 +93,29 @@ def look(client: SyncPrefectClient) -> Plan:
 
 def _deployment(client: SyncPrefectClient, held: DeploymentResponse, plan: Plan) -> None:
     name = f"{client.read_flow(held.flow_id).name}/{held.name}"
-    for run in _runs(client, held, [StateType.SCHEDULED]):
+    scheduled = _runs(client, held, [StateType.SCHEDULED])
+    for run in scheduled:
         # Those that the schedule has lined up go with the deployment.
         if not run.auto_scheduled or run.run_count:
             plan.removed.append(
                 (f"the run {run.name}, not begun", lambda run=run: client.delete_flow_run(run.id))
             )
-    lined_up = len(_runs(client, held, [StateType.SCHEDULED]))
     plan.removed.append(
         (
-            f"the deployment {name}, its schedules and its {lined_up} runs that have not begun",
+            f"the deployment {name}, its schedules and its {len(scheduled)} runs that have not begun",
             lambda: client.delete_deployment(held.id),
         )
     )
     plan.left += [
         f"the run {run.name}, which goes on ({run.state_name})"
-        for run in _runs(client, held, [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
+        for run in _runs(client, held, paging.ACTIVE)
     ]
 
 
 def _runs(
-    client: SyncPrefectClient, held: DeploymentResponse, states: list[StateType]
+    client: SyncPrefectClient, held: DeploymentResponse, states: Sequence[StateType]
 ) -> list[FlowRun]:
-    return client.read_flow_runs(
-        deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=[held.id])),
-        flow_run_filter=FlowRunFilter(
-            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=states))
-        ),
-    )
+    return list(paging.flow_runs(client, paging.in_states(states), paging.of([held.id])))
 
 
 def _pools_of_the_manifest() -> list[str]:
@@ -146,24 +144,51 @@ def _pool(client: SyncPrefectClient, name: str, mine: set[object], plan: Plan) -
     others += [f"the worker {one.name}" for one in workers if one not in own]
     if others:
         plan.left.append(f"the work pool {name!r}, which others use: {', '.join(others)}")
-    elif WORKER.process() is not None and WORKER.serves == name and runs_of(services.worker_name()):
-        plan.left.append(f"the work pool {name!r}, whose worker has a run in hand")
+    elif why := _in_use(name):
+        plan.left.append(f"the work pool {name!r}, {why}")
     else:
         plan.removed.append((f"the work pool {name!r}", lambda: _remove_pool(client, name)))
 
 
+def _in_use(pool: str) -> str:
+    """Why this project's own worker keeps the pool; empty where it does not, or may be stopped."""
+    if WORKER.process() is None or WORKER.serves != pool:
+        return ""
+    if WORKER.ours() is None:
+        how = readiness.how_to_stop(WORKER)
+        return f"which this project's worker serves. {how}"
+    return "whose worker has a run in hand" if runs_of(services.worker_name()) else ""
+
+
 def _remove_pool(client: SyncPrefectClient, name: str) -> None:
     with alone():
-        if WORKER.process() is not None and WORKER.serves == name:
-            WORKER.stop()
-            show.ok("the worker is stopped")
+        # Since the person was asked, a run may have come, or another worker.
+        if why := _in_use(name):
+            raise _Stays(why)
+        serves = WORKER.ours() is not None and WORKER.serves == name
+        if serves and not stopping.stop_worker(client, limits.read().drain_seconds):
+            raise _Stays("whose worker has a run in hand")
     client.delete_work_pool(name)
 
 
-def _gone(remove: Callable[[], object]) -> None:
-    """Remove it; what somebody else has removed meanwhile is gone as well."""
-    with suppress(ObjectNotFound):
-        remove()
+class _Stays(Exception):
+    """Why something is not removed after all."""
+
+
+def _remove(plan: Plan) -> None:
+    """Remove all of it; the plan then holds what was removed, and what stayed after all."""
+    planned, plan.removed = plan.removed, []
+    for what, remove in planned:
+        try:
+            remove()
+        except ObjectNotFound:
+            pass  # somebody else has removed it meanwhile
+        except _Stays as why:
+            plan.left.append(f"{what}, {why}")
+            show.warn(f"stays: {what}, {why}")
+            continue
+        plan.removed.append((what, remove))
+        show.ok(f"removed {what}")
 
 
 def _confirm(yes: bool, count: int) -> None:
@@ -173,5 +198,9 @@ def _confirm(yes: bool, count: int) -> None:
         raise Problem(
             "Nothing was removed: there is no terminal to ask at. To remove it: blueprint cleanup --yes"
         )
-    if input(f"Remove these {count} from the server? [y/N] ").strip().lower() not in ("y", "yes"):
+    try:
+        answer = input(f"Remove these {count} from the server? [y/N] ")
+    except EOFError:  # Ctrl-D
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
         raise Problem("Nothing was removed.")

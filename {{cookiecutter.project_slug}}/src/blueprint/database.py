@@ -3,6 +3,8 @@
 Prefect deletes what is old and leaves the file as large as it ever was. A file that is made, or
 once rewritten, with `auto_vacuum = incremental` gives its free pages back in small steps, each
 of some milliseconds, so that a server at work is not kept waiting.
+
+Before a server starts, the time in which it was away is also taken out of what it waits for.
 """
 
 from __future__ import annotations
@@ -20,6 +22,26 @@ _PAGES = 256  # given back in one step: 1 MB
 _BUSY = 5.0  # seconds to wait for a lock
 _PATIENCE = 20  # seconds for the server to delete the logs of deleted runs
 _LARGE = 500_000_000
+_START = 60  # seconds that a server may take until it hears of anything
+_SOON = 300  # seconds in which a run that goes on gives a sign of life to a server that is back
+
+# The time until which an automation waits for an event lies in the database as a bucket (Prefect's
+# server/events/triggers.py). What ran out while the server was away would fire at once, although
+# the sign of life was lost with the server; `within` is the trigger's own patience in seconds.
+_WAIT_ANEW = f"""
+UPDATE automation_bucket SET "end" = strftime('%Y-%m-%d %H:%M:%f000', 'now', (
+    SELECT '+' || (json_extract(one.value, '$.within') + {_START}) || ' seconds'
+    FROM automation, json_tree(automation."trigger") AS one
+    WHERE automation.id = automation_id AND one.type = 'object'
+    AND json_extract(one.value, '$.id') = trigger_id
+))
+WHERE "end" < strftime('%Y-%m-%d %H:%M:%f000', 'now', '+{_SOON} seconds') AND EXISTS (
+    SELECT 1 FROM automation, json_tree(automation."trigger") AS one
+    WHERE automation.id = automation_id AND one.type = 'object'
+    AND json_extract(one.value, '$.id') = trigger_id
+    AND json_extract(one.value, '$.posture') = 'Proactive'
+)
+"""
 
 
 def path() -> Path | None:
@@ -37,13 +59,16 @@ def path() -> Path | None:
 
 
 def prepare() -> None:
-    """Before the server is started: have its database give back what it does not need.
+    """Before the server is started: have its database give back what it does not need, and its
+    automations wait anew for what they would have heard while no server was there.
 
-    A database that is there and does not is rewritten once.
+    A database that is there and does not give back is rewritten once.
     """
     file = path()
     if file is None:
         return
+    with suppress(sqlite3.Error), _opened(file) as database:
+        database.execute(_WAIT_ANEW)  # a database that is new has no such table yet
     # One that another process is at work in is left for the next time.
     with suppress(sqlite3.Error), _opened(file) as database:
         if _ask(database, "auto_vacuum") == _INCREMENTAL:

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import suppress
 from uuid import UUID
 
 import httpx
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
-from blueprint import show
+from blueprint import paging, show
 from blueprint.processes import runs_of
 
-_ACTIVE = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-_PAGE = 200
 _LABEL = "prefect.worker.name"  # Prefect's worker gives its name to each run that it takes
 
 
@@ -37,10 +30,11 @@ def report(client: SyncPrefectClient, worker: str, seen: Collection[str] = ()) -
     What was cut short is told. A run is the worker's by the label that the worker gave it, or was
     seen among its processes; one whose process still runs is left alone.
     """
-    lost = {run.id: run for run in _active(client) if run.labels.get(_LABEL) == worker}
+    active = paging.flow_runs(client, paging.in_states(paging.ACTIVE))
+    lost = {run.id: run for run in active if run.labels.get(_LABEL) == worker}
     for one in seen:
         run = _read(client, one)
-        if run and run.state_type in _ACTIVE:
+        if run and run.state_type in paging.ACTIVE:
             lost[run.id] = run
     there = runs_of(worker)
     for run in lost.values():
@@ -54,19 +48,6 @@ def report(client: SyncPrefectClient, worker: str, seen: Collection[str] = ()) -
         run = _read(client, one)
         if run and run.state_type in (StateType.CRASHED, StateType.CANCELLED):
             show.warn(f"the run {run.name} was ended before it was done, and is {run.state_name}")
-
-
-def _active(client: SyncPrefectClient) -> Iterator[FlowRun]:
-    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=_ACTIVE))
-    offset = 0
-    while True:
-        page = client.read_flow_runs(
-            flow_run_filter=FlowRunFilter(state=state), limit=_PAGE, offset=offset
-        )
-        yield from page
-        if len(page) < _PAGE:
-            return
-        offset += _PAGE
 
 
 def _read(client: SyncPrefectClient | None, run: str) -> FlowRun | None:

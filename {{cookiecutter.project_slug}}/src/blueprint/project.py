@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from blueprint.machine import machine
 from runtime.project import ROOT
 
 STATE = ROOT / ".blueprint"
@@ -149,35 +150,45 @@ def _refuse_another_port(api_url: str, settings: Mapping[str, Any]) -> None:
 def mark() -> str:
     """The mark by which a server's deployments are known as this project's; made at first use.
 
-    It is kept with the folder it was made for. A folder that was moved keeps its mark; a copy,
-    whose original is still there, is another project: it gets a mark of its own, and forgets
-    the processes that the original started.
+    It is kept with the folder and the machine it was made for. A folder that was moved keeps its
+    mark. A copy whose original is still there, or one that came from another machine, is another
+    project: it gets a mark of its own, and forgets the processes that the original started.
     """
-    path = STATE / "id"
+    path = _mark_file()
     known = _read_mark(path)
     if known is not None:
-        value, folder = known
+        value, folder, where = known
         if folder == ROOT:
-            return value
-        if _read_mark(folder / STATE.name / "id") != known:
+            return value if where or not machine() else _write_mark(path, value)
+        if _read_mark(folder / STATE.name / path.name) != known:
             return _write_mark(path, value)
+    if known is not None or path.name != "id":
         for record in STATE.glob("*.json"):
             record.unlink()
     return _write_mark(path, str(uuid.uuid4()), first=not path.exists())
 
 
-def _read_mark(path: Path) -> tuple[str, Path] | None:
+def _mark_file() -> Path:
+    """Each machine has a file of its own, so that two that share the folder keep their marks."""
+    path = STATE / "id"
+    known = _read_mark(path)
+    elsewhere = known is not None and known[2] and machine() and known[2] != machine()
+    return path.with_name(f"id-{machine()}") if elsewhere else path
+
+
+def _read_mark(path: Path) -> tuple[str, Path, str] | None:
+    """The mark, its folder and its machine; this is empty where it was not known."""
     try:
-        value, folder = path.read_text("utf-8").splitlines()
+        value, folder, *rest = path.read_text("utf-8").splitlines()
     except (OSError, ValueError):
         return None
-    return value, Path(folder)
+    return value, Path(folder), rest[0] if rest else ""
 
 
 def _write_mark(path: Path, value: str, first: bool = False) -> str:
     STATE.mkdir(exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_text(f"{value}\n{ROOT}\n", "utf-8")
+    draft.write_text(f"{value}\n{ROOT}\n{machine()}\n", "utf-8")
     if first:
         # Of two commands at once, the first one's mark stands.
         with suppress(OSError):  # there already, or a file system without links

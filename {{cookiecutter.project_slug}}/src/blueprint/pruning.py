@@ -18,22 +18,18 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
-    DeploymentFilter,
-    DeploymentFilterId,
     FlowRunFilter,
     FlowRunFilterEndTime,
     FlowRunFilterParentFlowRunId,
     FlowRunFilterParentTaskRunId,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import TERMINAL_STATES
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 
-from blueprint import database, deploying, leftovers, limits, services, show
+from blueprint import database, leftovers, limits, owning, paging, services, show
 from blueprint.processes import SERVER
-from blueprint.project import Problem, Project, mark
+from blueprint.project import Problem, Project
 from ingest.say import Say, silent
 from runtime.project import ROOT
 
@@ -110,10 +106,10 @@ def tell(done: Pruned, quiet: bool = False) -> None:
 
 
 def _prune_server(client: SyncPrefectClient, before: datetime, done: Pruned, say: Say) -> None:
-    mine = None if done.whole_server else _deployments(client)
+    mine = None if done.whole_server else [one.id for one in owning.ours(client)]
     old = [] if mine == [] else _ended(client, before, mine)
     for begin in range(0, len(old), _PAGE):
-        some = _with_children(client, old[begin : begin + _PAGE])
+        some = _with_children(client, before, old[begin : begin + _PAGE], mine)
         done.artifacts += _delete_artifacts(client, some, done.dry_run)
         for run in some:
             if not done.dry_run:
@@ -123,16 +119,6 @@ def _prune_server(client: SyncPrefectClient, before: datetime, done: Pruned, say
             say(f"old runs: {done.runs:,} of at least {len(old):,}")
 
 
-def _deployments(client: SyncPrefectClient) -> list[UUID]:
-    """The ids of the deployments that bear this project's mark."""
-    found: list[UUID] = []
-    offset = 0
-    while page := client.read_deployments(limit=_PAGE, offset=offset):
-        found += [one.id for one in page if deploying.owner(one) == mark()]
-        offset += len(page)
-    return found
-
-
 def _ended(
     client: SyncPrefectClient, before: datetime, deployments: list[UUID] | None
 ) -> list[UUID]:
@@ -140,35 +126,37 @@ def _ended(
 
     Runs that another run started are not among them: they go with that one.
     """
-    which = FlowRunFilter(
-        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(TERMINAL_STATES))),
-        end_time=FlowRunFilterEndTime(before_=before),
-        parent_task_run_id=FlowRunFilterParentTaskRunId(is_null_=True),
-    )
-    only = DeploymentFilter(id=DeploymentFilterId(any_=deployments)) if deployments else None
-    return _ids(client, which, only)
+    which = _over(before)
+    which.parent_task_run_id = FlowRunFilterParentTaskRunId(is_null_=True)
+    only = paging.of(deployments) if deployments else None
+    oldest_first = FlowRunSort.START_TIME_ASC
+    return [run.id for run in paging.flow_runs(client, which, only, oldest_first)]
 
 
-def _with_children(client: SyncPrefectClient, runs: list[UUID]) -> list[UUID]:
-    """The runs, and ahead of them those that they have started, and theirs."""
-    parent = FlowRunFilterParentFlowRunId(any_=runs)
-    children = _ids(client, FlowRunFilter(parent_flow_run_id=parent))
-    return [*(_with_children(client, children) if children else []), *runs]
+def _over(before: datetime) -> FlowRunFilter:
+    which = paging.in_states(list(TERMINAL_STATES))
+    which.end_time = FlowRunFilterEndTime(before_=before)
+    return which
 
 
-def _ids(
-    client: SyncPrefectClient, which: FlowRunFilter, only: DeploymentFilter | None = None
+def _with_children(
+    client: SyncPrefectClient, before: datetime, runs: list[UUID], deployments: list[UUID] | None
 ) -> list[UUID]:
-    found: list[UUID] = []
-    while page := client.read_flow_runs(
-        flow_run_filter=which,
-        deployment_filter=only,
-        sort=FlowRunSort.START_TIME_ASC,
-        limit=_PAGE,
-        offset=len(found),
-    ):
-        found += [run.id for run in page]
-    return found
+    """The runs, and ahead of them those that they have started, and theirs, that are as old.
+
+    A run may start runs of others' deployments: where `deployments` are given, those stay, and
+    so does all that has not ended or is younger. It is nobody's child once its parent has gone.
+    """
+    if not runs:
+        return []
+    which = _over(before)
+    which.parent_flow_run_id = FlowRunFilterParentFlowRunId(any_=runs)
+    children = [
+        run.id
+        for run in paging.flow_runs(client, which)
+        if deployments is None or run.deployment_id is None or run.deployment_id in deployments
+    ]
+    return [*_with_children(client, before, children, deployments), *runs]
 
 
 def _delete_artifacts(client: SyncPrefectClient, runs: list[UUID], dry_run: bool) -> int:

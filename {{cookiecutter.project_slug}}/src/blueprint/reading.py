@@ -13,6 +13,9 @@ from blueprint import logs, services, show
 from blueprint.processes import Supervised
 from blueprint.project import Problem, Project
 
+_ELSEWHERE = {"a terminal": "in a terminal", "a Procfile": "from a Procfile"}
+"""Who starts what writes into no log of its own, and how that is said."""
+
 
 def show_logs(chosen: Sequence[Supervised], lines: int, follow: bool) -> None:
     """Print the last lines of the logs, then new ones; each with whose it is where two are asked.
@@ -23,11 +26,13 @@ def show_logs(chosen: Sequence[Supervised], lines: int, follow: bool) -> None:
     journals = [one for one in chosen if one.process() and one.by.startswith("systemd ")]
     files = [one for one in chosen if one not in journals and one.log.exists()]
     for one in chosen:
-        if one not in journals and one.process() and one.by == "a terminal":
-            show.warn(f"the {one.role} was started in a terminal, and writes there")
+        if one not in journals and one.process() and one.by in _ELSEWHERE:
+            show.warn(f"the {one.role} was started {_ELSEWHERE[one.by]}, and writes there")
     if not journals and not files:
         roles = " and ".join(one.role for one in chosen)
-        raise Problem(f"There is no log of the {roles}: start them with `blueprint up`.")
+        running = any(one.process() for one in chosen)
+        then = "" if running else ": start them with `blueprint up`"
+        raise Problem(f"There is no log of the {roles}{then}.")
     several = len(chosen) > 1
     with suppress(BrokenPipeError, KeyboardInterrupt):
         for one in files:

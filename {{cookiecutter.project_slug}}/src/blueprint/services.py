@@ -16,6 +16,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blueprint import database, draining, readiness, show
+from blueprint.machine import host, machine
 from blueprint.processes import SERVER, WORKER, Supervised, port_owner
 from blueprint.project import Problem, Project, mark
 from blueprint.serving import server_command, server_environment
@@ -130,7 +131,9 @@ def ensure_worker(client: SyncPrefectClient, pool: str) -> None:
         _refuse_another(WORKER, pool)
     started = drains or WORKER.process() is None
     if started:
-        if other := _living_worker(client, pool):
+        # On a server elsewhere it may be another machine's, which has no folder of this project.
+        here = Project(str(client.api_url), ROOT).is_local
+        if here and (other := _living_worker(client, pool)):
             show.ok(f"a worker already serves the pool {pool!r}: {other}")
             return
         forget(client, pool)
@@ -148,7 +151,7 @@ def _refuse_another(what: Supervised, wanted: str) -> None:
     if what.process() is not None and what.serves != wanted:
         raise Problem(
             f"This project's {what.role} still runs for {what.serves}, and the project now says "
-            f"{wanted}.\nStop it first: .venv/bin/blueprint down"
+            f"{wanted}.\n{readiness.how_to_stop(what)}"
         )
 
 
@@ -172,8 +175,9 @@ def _living_worker(client: SyncPrefectClient, pool: str) -> str | None:
 
 
 def worker_name() -> str:
-    """This project's worker: its folder and the head of its mark."""
-    return f"{ROOT.name}-{mark()[:8]}"
+    """This project's worker; of a copy that cannot know that it is one, as in a container, too."""
+    name = f"{ROOT.name}-{mark()[:8]}"
+    return name if machine() else f"{name}-{host()}"
 
 
 def online_workers(client: SyncPrefectClient, pool: str, but: str | None = None) -> list[Worker]:

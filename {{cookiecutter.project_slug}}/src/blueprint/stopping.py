@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import httpx
 import psutil
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.filters import (
-    FlowRunFilter,
-    FlowRunFilterState,
-    FlowRunFilterStateType,
-)
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 
-from blueprint import deploying, draining, ended, limits, services, show
+from blueprint import deploying, draining, ended, limits, paging, readiness, services, show
 from blueprint.processes import SERVER, UP, WORKER, Supervised, belongs_to, end, runs_of
 from blueprint.project import Problem, Project, mark
 
@@ -53,7 +48,7 @@ def down(project: Project, limit: int | None = None) -> None:
             reason = str(error).splitlines()[0]
             show.warn(f"stopping without asking the server who uses it: {reason}")
         # Also where none runs: one that was killed may have left runs that show as Running.
-        if WORKER.by == UP and not _stop_worker(client, limit):
+        if WORKER.by == UP and not stop_worker(client, limit):
             return
         if SERVER.ours() is not None:
             _stop_server(client, there)
@@ -63,22 +58,22 @@ def _tell_of_another(what: Supervised) -> None:
     process = what.process()
     if process is None or what.by == UP:
         return
-    manager, _, unit = what.by.partition(" ")
-    how = {
-        "systemd": f": systemctl --user stop {unit}",
-        "launchd": f": launchctl bootout gui/$(id -u)/{unit}",
-    }.get(manager, "")
+    command = readiness.stop_command(what)
     show.warn(
         f"the {what.role} (process {process.pid}) was started by {what.by} and is left alone; "
-        f"stop it there{how}"
+        f"stop it there{f': {command}' if command else ''}"
     )
 
 
-def _stop_worker(client: SyncPrefectClient | None, limit: int) -> bool:
-    """Whether the worker has ended: not while it has a run of another project."""
+def stop_worker(client: SyncPrefectClient | None, limit: int) -> bool:
+    """Drain and stop the worker that `blueprint up` started, and report what became of its runs.
+
+    Whether it has ended: not while it has a run of another project.
+    """
     name, pool, had = services.worker_name(), WORKER.serves, WORKER.ours() is not None
     if process := WORKER.ours():
-        draining.ask(process.pid, limit)
+        with suppress(psutil.NoSuchProcess):  # it has just ended by itself
+            draining.ask(process, limit)
     seen = _drained(name, limit)
     in_hand = runs_of(name)
     if foreign := [run for run, of in in_hand.items() if not belongs_to(mark(), of)]:
@@ -131,7 +126,7 @@ def _drained(name: str, limit: int) -> set[str]:
 
 
 def _stop_server(client: SyncPrefectClient | None, there: Project) -> None:
-    users = _other_users(client) if client else []
+    users = [*_left_alone(), *(_other_users(client) if client else [])]
     if users:
         show.warn(
             f"the server at {there.api_url} stays up, since others use it: {', '.join(users)}"
@@ -139,6 +134,15 @@ def _stop_server(client: SyncPrefectClient | None, there: Project) -> None:
         return
     SERVER.stop()
     show.ok("the server is stopped")
+
+
+def _left_alone() -> list[str]:
+    """This project's worker and its runs, where it was not for `down` to stop them."""
+    if WORKER.by == UP:
+        return []
+    process, name = WORKER.process(), services.worker_name()
+    worker = [f"this project's worker, started by {WORKER.by}"] if process else []
+    return worker + [f"run {run} of this project's worker" for run in runs_of(name)]
 
 
 def _is_mine(client: SyncPrefectClient, run: FlowRun) -> bool:
@@ -152,15 +156,13 @@ def _is_mine(client: SyncPrefectClient, run: FlowRun) -> bool:
 
 def _other_users(client: SyncPrefectClient) -> list[str]:
     """Workers and runs of others that would lose the server."""
-    active = [StateType.RUNNING, StateType.PENDING, StateType.CANCELLING]
-    state = FlowRunFilterState(type=FlowRunFilterStateType(any_=active))
     try:
         users = [
             f"worker {worker.name}"
             for pool in client.read_work_pools()
             for worker in services.online_workers(client, pool.name, but=services.worker_name())
         ]
-        runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(state=state))
+        runs = list(paging.flow_runs(client, paging.in_states(paging.ACTIVE)))
     except (PrefectHTTPStatusError, httpx.HTTPError) as error:
         raise Problem(
             f"Whether others use the server cannot be told ({error}), so it stays up.\n"

@@ -8,7 +8,6 @@ waits for the runs in hand, as Prefect's own worker does it.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -50,7 +49,7 @@ class _Stop:
         """Seconds that the runs have; None while nobody asked. A second signal ends them now."""
         if self._signals > 1:
             return 0
-        asked = draining.asked(os.getpid())
+        asked = draining.asked(psutil.Process())
         if asked is None and self._signals:
             return limits.read().drain_seconds
         return asked

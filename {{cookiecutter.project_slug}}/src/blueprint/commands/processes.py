@@ -59,7 +59,7 @@ def worker(*, pool: str | None = None, log: _Log = False) -> None:
         Write into the log that `blueprint logs` shows, in place of the terminal.
     """
     project = enter()
-    from blueprint import deploying, draining, ended, manifest, services, working
+    from blueprint import deploying, draining, ended, manifest, readiness, services, working
     from blueprint.processes import STARTED_BY, UP, WORKER, alone
 
     pool = pool or manifest.load().pools[0]
@@ -68,8 +68,8 @@ def worker(*, pool: str | None = None, log: _Log = False) -> None:
             there = WORKER.process()
             if there and there.pid != os.getpid() and not draining.worker_drains():
                 raise Problem(
-                    f"This project's worker already runs (process {there.pid}, started by "
-                    f"{WORKER.by}). Stop that one first: `blueprint down`, or where it was started."
+                    f"This project's worker already runs (process {there.pid}). "
+                    f"{readiness.how_to_stop(WORKER)}"
                 )
             _record(WORKER, pool, log)
     services.await_server(project)
@@ -83,8 +83,8 @@ def worker(*, pool: str | None = None, log: _Log = False) -> None:
 def up() -> None:
     """Start the server and a worker in the background, where none is running.
 
-    A server that answers already is used as it is, and so is a worker that serves the pool. Then
-    what is older than the limits is deleted, as `blueprint prune` does it; the worker repeats
+    A server that answers already is used as it is, and so is a worker that serves the pool, where
+    the server is on this machine. Then what is older than the limits is deleted, as `blueprint prune` does it; the worker repeats
     that once a day. Safe to repeat, also after Ctrl-C.
     """
     project = enter()
