@@ -23,7 +23,7 @@ _FULL = re.compile(r"block of size .* used\)")
 # What DuckDB may hold of a run at a time; what does not fit goes to disk, into the work folder.
 # What only passes through needs little of it, however many rows there are: more would be filled
 # with what nobody asks for again. Records of some MB each need more.
-PASSING = "200MB"
+PASSING = "130MB"
 MEMORY = "1GB"
 _WIDE = "4GB"
 # DuckDB 1.5 can then still open what 2.0 makes.
