@@ -392,7 +392,9 @@ def test_a_dry_run_tells_what_would_change_and_redeploying_puts_it_right(living:
     code, printed = ends(living, "redeploy.sh", "--dry-run", "--json")
     told = json.loads(printed)
     assert (code, told["deployed"]) == (2, False)
-    assert any("job_variables.command is only in the manifest" in one for one in told["differences"])
+    assert any(
+        "job_variables.command is only in the manifest" in one for one in told["differences"]
+    )
     assert any("tags is ['other']" in one for one in told["differences"])
     assert deployment(living)["tags"] == ["other"]
     assert "job_variables.command is" in living.script("redeploy.sh")
