@@ -1,10 +1,11 @@
 # make demo · make test · make test-fast · make check · make lock · make pictures · make index · make durations
+# make validators
 # make bench · make bench-memory · make bench-orchestration · make bench-postgres · make bench-infer
 #
 # Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv,
 # and for the benchmarks into benchmarks/.venv.
 
-.PHONY: demo test test-fast check lock pictures index durations clean
+.PHONY: demo test test-fast check lock validators pictures index durations clean
 .PHONY: bench bench-memory bench-orchestration bench-postgres bench-infer
 .DEFAULT_GOAL := test
 
@@ -43,6 +44,11 @@ check: $(BIN)/.ready
 # Moves the locks to the newest of everything that each pyproject.toml beside them allows.
 lock: $(BIN)/.ready
 	@$(BIN)/python tools/lock.py
+	@$(MAKE) --no-print-directory validators
+
+# What copier's validators read: the hook's rules, the timezones, the packages in the locks.
+validators: $(BIN)/.ready
+	@$(BIN)/python tools/validators.py
 
 # The pictures in README.md, taken anew by the tests of the UI.
 pictures: $(BIN)/.browser-ready

@@ -133,7 +133,12 @@ def test_the_files_find_exactly_the_questions_under_cookiecutters_name() -> None
 
 def test_nothing_has_to_be_trusted_and_nothing_is_left_out() -> None:
     settings = {key for key in COPIER if key.startswith("_")}
-    assert settings == {"_min_copier_version", "_subdirectory", "_templates_suffix"}
+    assert settings == {
+        "_min_copier_version",
+        "_subdirectory",
+        "_templates_suffix",
+        "_external_data",
+    }
 
 
 @pytest.mark.parametrize(
