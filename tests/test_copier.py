@@ -218,6 +218,7 @@ def test_copier_fetches_from_the_address_that_the_project_was_stamped_from(
     assert fetched(project) == noted(project)["_commit"]
 
 
+@pytest.mark.slow
 def test_what_was_stamped_between_releases_is_noted_as_that_commit(
     bare: Path, stamp: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,7 @@ def project(stamp_into: Callable[..., Path], released: Path, tmp_path: Path) -> 
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("key", "value"), [("project_name", "Other"), ("project_slug", "other")])
 def test_an_update_that_changes_a_name_is_refused_and_changes_nothing(
     project: Path, key: str, value: str
@@ -167,6 +168,7 @@ def test_an_update_that_changes_a_name_is_refused_and_changes_nothing(
     assert (status, noted(project)) == ("", before)
 
 
+@pytest.mark.slow
 def test_an_update_takes_the_same_names_and_warns_of_nothing(
     project: Path, recwarn: pytest.WarningsRecorder
 ) -> None:
