@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, commit_all
+from conftest import ROOT, add_line, commit_all
 from test_copier import noted
 
 pytestmark = pytest.mark.slow
 
 VERSION = "v" + json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))["_template_version"]
-KEPT = {"README.md", ".copier-answers.yml", "bootstrap.py", "pyproject.toml", "prefect.yaml"}
-
-
-def change(template: Path, line: str, tag: str = "") -> None:
-    """A commit that adds a line to the stamped README."""
-    with next(template.glob("*/README.md")).open("a", encoding="utf-8") as readme:
-        readme.write(f"{line}\n")
-    commit_all(template, line, tag=tag)
-
-
-@pytest.fixture
-def small(template: Path, tmp_path: Path) -> Path:
-    """The template without most of what it stamps, in a repository without a tag."""
-    copy = Path(shutil.copytree(template, tmp_path / "prefect-blueprint"))
-    for path in next(copy.glob("*/bootstrap.py")).parent.iterdir():
-        if path.name not in KEPT:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    commit_all(copy, "First")
-    return copy
 
 
 @pytest.fixture
@@ -71,12 +51,12 @@ def test_without_any_tag_the_hash_is_noted_and_an_update_goes_to_the_head(
 ) -> None:
     project = stamped()
     assert re.fullmatch("[0-9a-f]{7,}", noted(project)["_commit"])
-    change(small, "More.")
+    add_line(small, "More.")
     done = update(project)
     assert done.returncode == 0, done.stderr
     assert (project / "README.md").read_text("utf-8").endswith("\nMore.\n")
     # The first release brings what came since then, and no conflict.
-    change(small, "Released.", tag=VERSION)
+    add_line(small, "Released.", tag=VERSION)
     assert behind(project) == 2
     assert update(project).returncode == 0
     assert noted(project)["_commit"] == VERSION
@@ -86,19 +66,19 @@ def test_without_any_tag_the_hash_is_noted_and_an_update_goes_to_the_head(
 def test_ahead_of_the_newest_release_a_project_is_current_and_keeps_what_it_has(
     small: Path, stamped: Callable[..., Path]
 ) -> None:
-    change(small, "Released.", tag=VERSION)
-    change(small, "Ahead.")
+    add_line(small, "Released.", tag=VERSION)
+    add_line(small, "Ahead.")
     project = stamped()
     assert re.fullmatch(rf"{VERSION}-1-g[0-9a-f]+", noted(project)["_commit"])
     assert behind(project) == 0
     done = update(project)
     assert done.returncode == 1
     assert "Downgrades are not supported" in done.stderr
-    change(small, "Further ahead.")
+    add_line(small, "Further ahead.")
     done = update(project, "--vcs-ref=HEAD")
     assert done.returncode == 0, done.stderr
     assert noted(project)["_commit"].startswith(f"{VERSION}-2-g")
-    change(small, "The next.", tag="v99.0.0")
+    add_line(small, "The next.", tag="v99.0.0")
     assert behind(project) == 2
     assert update(project).returncode == 0
     text = (project / "README.md").read_text("utf-8")
@@ -111,7 +91,7 @@ def test_a_version_that_has_no_tag_is_named_by_an_update_that_changes_nothing(
     # No hook ran that could have asked git.
     project = stamped("--accept-hooks", "no")
     assert noted(project)["_commit"] == VERSION
-    change(small, "More.", tag="v99.0.0")
+    add_line(small, "More.", tag="v99.0.0")
     done = update(project)
     assert done.returncode != 0
     assert VERSION in done.stderr
