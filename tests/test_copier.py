@@ -248,20 +248,39 @@ def test_what_was_stamped_between_releases_is_noted_as_that_commit(
     assert (head / "docs" / "NEW.md").exists()
 
 
-def test_a_password_in_the_address_is_not_written_down(released: Path, tmp_path: Path) -> None:
-    repository = Path(shutil.copytree(released, tmp_path / "clone"))
-    hook = (released / "hooks" / "post_gen_project.py").read_text("utf-8")
-    subprocess.run(
-        ["git", "remote", "add", "origin", "https://me:secret@git.example.com/team/blueprint"],
-        cwd=repository,
-        check=True,
-    )
-    answers = {"_repo_dir": str(repository), "_template": "x", "create_venv": False}
-    namespace: dict[str, Any] = {"__name__": "hook"}
-    hook = hook.replace("{{ cookiecutter | tojson }}", json.dumps(answers))
-    exec(compile(hook, "post_gen_project.py", "exec"), namespace)
-    version = f"v{QUESTIONS['_template_version']}"
-    assert namespace["origin"]() == (version, "git+https://git.example.com/team/blueprint")
+@pytest.mark.parametrize(
+    ("remote", "source"),
+    [
+        ("https://github.com/org/prefect-blueprint.git", None),  # from gh:org/prefect-blueprint
+        ("git@github.com:org/prefect-blueprint.git", None),
+        ("git@git.example.com:team/blueprint", None),
+        ("ssh://git@git.example.com:2222/team/blueprint.git", None),
+        ("https://git.example.com/team/blueprint.git", None),
+        ("git://git.example.com/team/blueprint", None),
+        ("https://git.example.com/team/blueprint", "git+https://git.example.com/team/blueprint"),
+        ("ssh://git@git.example.com/blueprint", "git+ssh://git@git.example.com/blueprint"),
+        ("deploy@git.example.com:blueprint", "git+deploy@git.example.com:blueprint"),
+        # This file may hold no secret.
+        ("https://me:secret@git.example.com/b.git", "https://git.example.com/b.git"),
+        ("https://token@git.example.com/b", "git+https://git.example.com/b"),
+    ],
+)
+def test_an_address_is_noted_as_copier_takes_it_and_without_a_password(
+    released: Path, tmp_path: Path, remote: str, source: str | None
+) -> None:
+    from copier._vcs import get_repo
+
+    repository = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", released, repository], check=True)
+    subprocess.run(["git", "remote", "set-url", "origin", remote], cwd=repository, check=True)
+    answers = {"_repo_dir": str(repository), "_template": "gh:org/x", "create_venv": False}
+    text = (released / "hooks" / "post_gen_project.py").read_text("utf-8")
+    hook: dict[str, Any] = {"__name__": "hook"}
+    text = text.replace("{{ cookiecutter | tojson }}", json.dumps(answers))
+    exec(compile(text, "post_gen_project.py", "exec"), hook)
+    commit, address = hook["origin"]()
+    assert (commit, address) == (f"v{QUESTIONS['_template_version']}", source or remote)
+    assert get_repo(address) is not None
 
 
 def test_where_no_hook_ran_and_no_repository_was_the_file_says_what_is_known(
