@@ -1,12 +1,13 @@
 # make demo · make test · make test-fast · make check · make lock · make pictures · make index · make durations
-# make validators · make release VERSION=1.2.3 · make release-check
 # make bench · make bench-memory · make bench-orchestration · make bench-postgres · make bench-infer
+# make validators · make release VERSION=1.2.3 · make release-check
 #
 # Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv,
 # and for the benchmarks into benchmarks/.venv.
 
-.PHONY: demo test test-fast check lock validators release release-check pictures index durations clean
+.PHONY: demo test test-fast check lock pictures index durations clean
 .PHONY: bench bench-memory bench-orchestration bench-postgres bench-infer
+.PHONY: validators release release-check
 .DEFAULT_GOAL := test
 
 # A name on the PATH may be a shim that runs nothing, so each is tried.
