@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -177,14 +178,17 @@ def bare(released: Path, tmp_path: Path) -> Path:
 def fetched(project: Path) -> str:
     """What copier calls the commit that it fetches for a project's next update."""
     from copier._template import Template
+    from plumbum import local
 
     origin = noted(project)
     template = Template(url=origin["_src_path"], ref=origin["_commit"])
-    try:
-        assert template.version
-        return str(template.commit)
-    finally:
-        template._cleanup()
+    # Its git gets the environment as it was when copier was imported.
+    with local.env(**{key: one for key, one in os.environ.items() if key.startswith("GIT_")}):
+        try:
+            assert template.version
+            return str(template.commit)
+        finally:
+            template._cleanup()
 
 
 @pytest.mark.parametrize(
@@ -196,6 +200,8 @@ def fetched(project: Path) -> str:
         ("git+file://{bare}", "file://{bare}"),
         ("file://{plain}", "git+file://{plain}"),
         ("our:{bare}", "file://{bare}"),
+        ("gh:org/prefect-blueprint", "https://github.com/org/prefect-blueprint.git"),
+        ("git@github.com:org/prefect-blueprint.git", "git@github.com:org/prefect-blueprint.git"),
     ],
 )
 def test_copier_fetches_from_the_address_that_the_project_was_stamped_from(
@@ -208,6 +214,16 @@ def test_copier_fetches_from_the_address_that_the_project_was_stamped_from(
     source: str,
 ) -> None:
     monkeypatch.setenv("COPIER_CACHE_DIR", str(tmp_path / "cache"))
+    # GitHub is the folder of the bare repository, to git alone.
+    settings = {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": f"url.file://{bare.parent}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/org/",
+        "GIT_CONFIG_KEY_1": f"url.file://{bare.parent}/.insteadOf",
+        "GIT_CONFIG_VALUE_1": "git@github.com:org/",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
     plain = Path(shutil.copytree(bare, tmp_path / "git" / "prefect-blueprint"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))
