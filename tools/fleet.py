@@ -21,6 +21,7 @@ from clean_copy import TEMPLATE
 from fleets import Problem, report, stamping, updating
 from fleets import repositories as listing
 from fleets.answers import Questions
+from fleets.wishes import Wish, default_checks
 
 
 def main() -> int:
@@ -80,7 +81,7 @@ def reconfigure(asked: argparse.Namespace) -> int:
 
 def _update(asked: argparse.Namespace, answers: tuple[str, ...]) -> int:
     repositories = listing.read(asked.list)
-    wish = updating.Wish(
+    wish = Wish(
         version=asked.vcs_ref,
         answers=answers,
         branch=asked.branch,
@@ -134,7 +135,9 @@ def _update_options(one: argparse.ArgumentParser, answers: bool) -> None:
         one.set_defaults(vcs_ref="")
     else:
         one.add_argument(
-            "--vcs-ref", default="", help="the template's tag, branch or commit (default: newest tag)"
+            "--vcs-ref",
+            default="",
+            help="the template's tag, branch or commit (default: newest tag)",
         )
     one.add_argument("--check", action="store_true", help="only look which are behind")
     one.add_argument("--push", action="store_true", help="push each branch to its repository")
@@ -144,7 +147,7 @@ def _update_options(one: argparse.ArgumentParser, answers: bool) -> None:
     one.add_argument("--base", default="", help="the branch that is updated (default: theirs)")
     one.add_argument(
         "--test-command",
-        default=updating.default_checks(),
+        default=default_checks(),
         help="run in each clone before the commit; '' for none (default: the project's own checks)",
     )
     one.add_argument(

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
-from fleets.updating import Outcome
+from fleets.wishes import Outcome
 
 # Progress and notes go beside the table or the JSON, which a program may read.
 _beside = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
@@ -75,15 +75,19 @@ def outcomes(done: Sequence[Outcome]) -> None:
     table(columns, rows, [one.state for one in done])
     for one in done:
         _more(one)
+    if kept := [one for one in done if one.branch and not one.pushed and one.state == "updated"]:
+        _out.print(
+            f"\n{len(kept)} of the branches are not pushed: the same command with --push does that."
+            f"\nTo look at one: git -C {kept[0].clone} show {kept[0].branch}"
+        )
 
 
 def _more(one: Outcome) -> None:
     lines = [f"conflict in {file['path']}: {file['why']}" for file in one.files]
-    lines += [f"deleted with the template: {path}" for path in one.deleted]
+    lines += [f"deleted, as in the template: {path}" for path in one.deleted]
+    lines += one.notes
     if one.state == "failed":
         lines += [*one.why.splitlines(), f"log: {one.log}"]
-    if one.branch and not one.pushed:
-        lines.append(f"not pushed; to look at it: git -C {one.clone} show {one.branch}")
     if lines:
         _out.print(f"\n{one.name} ({one.address})", style="bold")
         for line in lines:

@@ -9,7 +9,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import yaml
 
 from fleets import Problem
 from fleets.children import Children
@@ -123,16 +125,29 @@ class Clone:
         commit = self.asked("rev-parse", "--verify", "--quiet", f"{wanted}^{{commit}}")
         if commit is None:
             raise Unusable(
-                f"it has no branch {branch}" if branch else "it has no commit on a branch of its own"
+                f"it has no branch {branch}"
+                if branch
+                else "it has no commit on a branch of its own"
             )
         self.git("checkout", "--quiet", "--force", "--detach", commit.strip())
-        # What a project's environment was made from, its bootstrap knows.
-        self.git("clean", "-ffdxq", "--exclude=.venv")
+        self.git("clean", "-ffdxq")
         return commit.strip()
 
-    def answers_on(self, reference: str) -> str | None:
-        """The answers file of a branch, or None where there is no such branch."""
-        return self.asked("show", f"{reference}:.copier-answers.yml")
+    def answers(self, reference: str) -> dict[str, Any] | None:
+        """What the answers file of a branch says, or None where there is no such branch."""
+        if self.asked("rev-parse", "--verify", "--quiet", reference) is None:
+            return None
+        text = self.asked("show", f"{reference}:.copier-answers.yml")
+        try:
+            found = yaml.safe_load(text or "")
+        except yaml.YAMLError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def note(self, text: str) -> None:
+        """Write something into the log."""
+        self._log.write(text.encode())
+        self._log.flush()
 
     def _run(self, folder: Path, *arguments: str) -> tuple[int, str]:
         return self._children.run(["git", *arguments], folder, self._log)

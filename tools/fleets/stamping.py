@@ -21,7 +21,6 @@ from fleets.answers import Questions
 from fleets.children import Children, environment, in_parallel
 from fleets.table import Fault, Row, check, read
 
-
 _FIRST_COMMIT = (
     ("git", "init", "-q"),
     ("git", "add", "."),

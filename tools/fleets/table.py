@@ -67,7 +67,9 @@ def read(path: Path) -> list[tuple[int, Answers]]:
     return rows
 
 
-def check(rows: Iterable[tuple[int, Answers]], questions: Questions) -> tuple[list[Row], list[Fault]]:
+def check(
+    rows: Iterable[tuple[int, Answers]], questions: Questions
+) -> tuple[list[Row], list[Fault]]:
     """All rows with all their answers, and all that is wrong with them, in the rows' order.
 
     An empty cell is no answer: the default holds, save that `create_venv` is false here.
@@ -127,7 +129,7 @@ def _csv(path: Path, text: str) -> list[tuple[int, Answers]]:
 
 def _yaml(path: Path, text: str) -> list[tuple[int, Answers]]:
     try:
-        rows = yaml.load(text, _EachKeyOnce)  # noqa: S506: it is a SafeLoader
+        rows = yaml.load(text, _EachKeyOnce)
     except yaml.YAMLError as error:
         raise Problem(f"The table {path} is not YAML: {error}") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -171,9 +173,7 @@ def _given(cells: Answers, questions: Questions) -> Answers:
     return {"create_venv": False} | given
 
 
-def _completed(
-    number: int, given: Answers, questions: Questions
-) -> tuple[Answers, list[Fault]]:
+def _completed(number: int, given: Answers, questions: Questions) -> tuple[Answers, list[Fault]]:
     try:
         answers = questions.complete(given)
     except (CookiecutterException, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -11,80 +10,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from fleets import Problem
-from fleets.children import Children, in_parallel
+from fleets.children import Children, environment, in_parallel
 from fleets.repositories import Clone, Listed, Unusable
+from fleets.wishes import Outcome, Wish, branch_for, has, keys, shown
 
 _MERGING = Path(__file__).with_name("merging.py")
-_BIN = ".venv/Scripts" if os.name == "nt" else ".venv/bin"
-CHECKS = (
-    ("bootstrap.py", "--quiet"),
-    (f"{_BIN}/ruff", "format", "--check", "."),
-    (f"{_BIN}/ruff", "check", "."),
-    (f"{_BIN}/pyrefly", "check"),
-    ("scripts/run_validation.py",),
-    (f"{_BIN}/pytest",),
-)
-"""What a project's own workflow runs on each push."""
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What shall be done with each repository.
-
-    version: the template's, as copier names it; "" for the newest release. answers: to be changed,
-    as key=value. branch: "" for one that says what is on it. base: "" for the repository's own.
-    test: a command for the shell; "" for none. seconds: what that may take.
-    """
-
-    version: str
-    answers: tuple[str, ...]
-    branch: str
-    base: str
-    test: str
-    seconds: float
-    check: bool
-    push: bool
-
-
-@dataclass
-class Outcome:
-    """What became of a repository.
-
-    state: `current`, `updated`, `conflict`, `behind` or `failed`. was, now: the template's version.
-    branch: where the result is; pushed: whether the repository has it. files: in conflict, with
-    the reason of each. deleted: what the template has no longer, and the branch neither.
-    """
-
-    name: str
-    address: str
-    state: str = "failed"
-    was: str = ""
-    now: str = ""
-    branch: str = ""
-    pushed: bool = False
-    files: list[dict[str, str]] = field(default_factory=list)
-    deleted: list[str] = field(default_factory=list)
-    why: str = ""
-    log: str = ""
-    clone: str = ""
-    seconds: float = 0.0
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def default_checks() -> str:
-    """The project's own checks, as a command for the shell."""
-    commands = [
-        f'"{sys.executable}" {" ".join(one)}' if one[0].endswith(".py") else " ".join(one)
-        for one in CHECKS
-    ]
-    return " && ".join(commands)
 
 
 def update_all(
@@ -114,7 +48,7 @@ class _Update:
     def __init__(self, listed: Listed, wish: Wish, work: Path, children: Children) -> None:
         self._listed, self._wish, self._work, self._children = listed, wish, work, children
         self._log = work / f"{listed.folder}.log"
-        self._outcome = Outcome(listed.name, _shown(listed.address), log=str(self._log))
+        self._outcome = Outcome(listed.name, shown(listed.address), log=str(self._log))
         self._outcome.clone = str(work / listed.folder)
 
     def run(self) -> Outcome:
@@ -130,55 +64,99 @@ class _Update:
     def _update(self, log: IO[bytes]) -> None:
         clone = Clone(self._listed, self._work, self._children, log)
         base = clone.at(self._wish.base or None)
-        outcome, merged = self._outcome, self._merge(clone, log)
-        outcome.was, outcome.now = merged.get("from", ""), merged.get("to", "")
-        outcome.why, outcome.files = merged.get("why", ""), merged.get("files", [])
-        outcome.state = merged["state"]
-        if outcome.state in ("failed", "current"):
+        outcome, wish = self._outcome, self._wish
+        version, behind = self._looked(clone)
+        if not behind:
+            outcome.state, outcome.now = "current", outcome.was
             return
-        branch = self._wish.branch or _branch(merged["to"], self._wish.answers)
-        if self._is_there(clone, branch, base, merged["answers"]):
-            outcome.state, outcome.branch, outcome.files = "updated", branch, []
-        elif self._wish.check:
+        outcome.now = version
+        if version and self._is_there(clone, base, version):
+            outcome.state = "behind" if wish.check else "updated"
+        elif wish.check:
             outcome.state = "behind"
-        elif outcome.state == "changed":
-            outcome.deleted = merged["deleted"]
-            self._commit(clone, branch, log)
-        if outcome.state == "updated" and self._wish.push and not self._wish.check:
-            self._push(clone, branch)
+        else:
+            self._merge(clone)
+            if outcome.state == "changed" and self._is_there(clone, base, outcome.now):
+                outcome.state = "updated"
+            elif outcome.state == "changed":
+                self._commit(clone, log)
+        if outcome.state == "updated" and wish.push:
+            self._push(clone)
 
-    def _merge(self, clone: Clone, log: IO[bytes]) -> dict[str, Any]:
-        """Have it merged in the clone; what merging.py says of it."""
-        task = "check" if self._wish.check else "bring"
+    def _looked(self, clone: Clone) -> tuple[str, bool]:
+        """Which version it shall have ("": what the wish names), and whether it differs."""
+        known = clone.answers("HEAD") or {}
+        self._outcome.was = str(known.get("_commit", ""))
+        wish = self._wish
+        if wish.answers:
+            return self._outcome.was, not has(known, wish.answers)
+        if wish.version:
+            return "", True
+        code, told = self._blueprint(clone, "check")
+        if code not in (0, 2):
+            raise Unusable(told)
+        found = json.loads(told)
+        return f"v{found['newest'].removeprefix('v')}", found["behind"]
+
+    def _merge(self, clone: Clone) -> None:
+        """Have it merged into the clone's files and index; on a conflict nothing is."""
         version = ["--vcs-ref", self._wish.version] if self._wish.version else []
-        with tempfile.TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as scratch:
-            words = [str(_MERGING), str(clone.path), scratch, task, *version, *self._wish.answers]
-            code, printed = self._children.run([sys.executable, *words], clone.path, log)
-        if code:
-            raise Unusable("the merge broke off; the log says more")
-        return json.loads(printed.splitlines()[-1])
+        command = "reconfigure" if self._wish.answers else "update"
+        code, told = self._blueprint(clone, command, *version, *self._wish.answers)
+        if code not in (0, 3):
+            raise Unusable(told)
+        found, outcome = json.loads(told), self._outcome
+        outcome.now, outcome.files = found["to"], found["conflicts"]
+        outcome.deleted = found.get("files", {}).get("deleted", [])
+        outcome.notes = found["notes"]
+        outcome.state = "conflict" if code else "changed" if found["changed"] else "current"
 
-    def _is_there(self, clone: Clone, branch: str, base: str, answers: str) -> bool:
-        """Whether a branch of that name brings the project to these answers already.
+    def _blueprint(self, clone: Clone, *words: str) -> tuple[int, str]:
+        """Run this template's `blueprint` upon the clone; its exit code, and its JSON or its fault.
+
+        Its temporary files, and copier's cache among them, are its own.
+        """
+        with (
+            tempfile.TemporaryDirectory(prefix="fleet-", ignore_cleanup_errors=True) as scratch,
+            (Path(scratch) / "said").open("w+b") as said,
+        ):
+            env = environment() | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), scratch)
+            command = [sys.executable, str(_MERGING), str(clone.path), *words]
+            code, printed = self._children.run(command, clone.path, said, env)
+            said.seek(0)
+            told = said.read().decode("utf-8", "replace")
+        clone.note(f"$ blueprint {' '.join(words)}\n{told}")
+        return code, printed if code in (0, 2, 3) else told.strip() or "the log says why"
+
+    def _is_there(self, clone: Clone, base: str, version: str) -> bool:
+        """Whether a branch of that name brings the project to this version and these answers.
 
         Whatever a person has added to a branch that was pushed stays.
 
         Raises:
             Unusable: the repository's branch of that name is another one.
         """
-        there = clone.answers_on(f"origin/{branch}")
+        branch = self._wish.branch or branch_for(version, self._wish.answers)
+        self._outcome.branch = branch
+        there = clone.answers(f"origin/{branch}")
         if there is not None:
-            if there != answers:
+            if there.get("_commit") != version or not has(there, self._wish.answers):
                 raise Unusable(
                     f"it has a branch {branch} with something else on it: delete it, or name "
                     "another with --branch"
                 )
             self._outcome.pushed = True
             return True
-        own = clone.asked("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}~1")
-        return own is not None and own.strip() == base and clone.answers_on(branch) == answers
+        # One that was not pushed is the fleet's own, and of no use where the base has moved on.
+        before = clone.asked("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}~1")
+        own = clone.answers(f"refs/heads/{branch}") or {}
+        moved = before is None or before.strip() != base
+        if not moved and own.get("_commit") == version and has(own, self._wish.answers):
+            return True
+        self._outcome.branch = ""
+        return False
 
-    def _commit(self, clone: Clone, branch: str, log: IO[bytes]) -> None:
+    def _commit(self, clone: Clone, log: IO[bytes]) -> None:
         """Test what was merged, and commit it on the branch; neither where the tests fail."""
         if self._wish.test:
             log.write(f"\n$ {self._wish.test}\n".encode())
@@ -194,38 +172,21 @@ class _Update:
             # Some hundred megabytes, which bootstrap.py makes again.
             shutil.rmtree(clone.path / ".venv", ignore_errors=True)
         clone.git("commit", "--quiet", "-m", self._message())
+        branch = self._wish.branch or branch_for(self._outcome.now, self._wish.answers)
         clone.git("branch", "--force", branch)
         self._outcome.state, self._outcome.branch = "updated", branch
 
     def _message(self) -> str:
         was, now = self._outcome.was, self._outcome.now
         if self._wish.answers:
-            return f"Change {', '.join(_keys(self._wish.answers))}\n\nOf the template's answers."
+            return f"Change {', '.join(keys(self._wish.answers))}\n\nOf the template's answers."
         return f"Update the template from {was} to {now}"
 
-    def _push(self, clone: Clone, branch: str) -> None:
+    def _push(self, clone: Clone) -> None:
         if not self._outcome.pushed:
+            branch = self._outcome.branch
             clone.git("push", "--quiet", "origin", f"refs/heads/{branch}:refs/heads/{branch}")
             self._outcome.pushed = True
-
-
-def _branch(version: str, answers: Sequence[str]) -> str:
-    """A branch for this version, or for these answers."""
-    if not answers:
-        return f"blueprint-{version}"
-    mark = hashlib.sha256("\n".join(sorted(answers)).encode()).hexdigest()[:8]
-    return f"blueprint-{'-'.join(_keys(answers))}-{mark}".replace("_", "-")
-
-
-def _keys(answers: Sequence[str]) -> list[str]:
-    return sorted(one.partition("=")[0] for one in answers)
-
-
-def _shown(address: str) -> str:
-    """An address without what opens it."""
-    scheme, separator, rest = address.partition("://")
-    user, at, host = rest.partition("@")
-    return f"{scheme}://{host}" if separator and at and "/" not in user else address
 
 
 def _last(printed: str, log: Path) -> str:
