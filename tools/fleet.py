@@ -76,10 +76,15 @@ def update(asked: argparse.Namespace) -> int:
 
 def reconfigure(asked: argparse.Namespace) -> int:
     """Change answers in each repository of a list, on a branch; the template stays as it is."""
-    return _update(asked, tuple(asked.answer))
+    given = Questions(TEMPLATE).changes(asked.answer)
+    return _update(asked, tuple(f"{key}={value}" for key, value in given.items()))
 
 
 def _update(asked: argparse.Namespace, answers: tuple[str, ...]) -> int:
+    if asked.check and (asked.push or asked.vcs_ref):
+        raise Problem(
+            "--check only looks for the newest release: it goes without --push, --vcs-ref."
+        )
     repositories = listing.read(asked.list)
     wish = Wish(
         version=asked.vcs_ref,
@@ -151,7 +156,7 @@ def _update_options(one: argparse.ArgumentParser, answers: bool) -> None:
         help="run in each clone before the commit; '' for none (default: the project's own checks)",
     )
     one.add_argument(
-        "--test-minutes", type=_positive, default=30, help="how long that may take (default: 30)"
+        "--test-minutes", type=float, default=30, help="how long that may take (default: 30)"
     )
     one.add_argument(
         "--work", type=Path, default=Path(".fleet"), help="the folder of clones and logs (.fleet)"

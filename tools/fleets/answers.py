@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from cookiecutter.generate import generate_context
 from cookiecutter.prompt import prompt_for_config
 from cookiecutter.utils import create_env_with_context
+
+from fleets import Problem
 
 Answers = dict[str, Any]
 
@@ -19,6 +22,7 @@ class Questions:
 
     def __init__(self, template: Path) -> None:
         self._file = template / "cookiecutter.json"
+        self._project = template / "{{cookiecutter.project_slug}}"
         asked = json.loads(self._file.read_text("utf-8"))
         self.keys = [key for key in asked if not key.startswith("_")]
         self.switches = [key for key in self.keys if isinstance(asked[key], bool)]
@@ -37,6 +41,28 @@ class Questions:
         """What the rules say against these answers, by question."""
         found = {key: self._fault(key, value, str(value)) for key, value in given.items()}
         return {key: fault for key, fault in found.items() if fault}
+
+    def changes(self, pairs: Sequence[str]) -> Answers:
+        """Answers to be changed in projects that are there, given as key=value.
+
+        Raises:
+            Problem: one breaks its rule, is unknown, or stays as it was stamped.
+        """
+        sys.path.insert(0, str(self._project / "src"))
+        from blueprint.project import Problem as Refused
+        from blueprint.updating.answers import asked
+
+        try:
+            given = asked(pairs, dict.fromkeys(self.keys))
+        except Refused as refused:
+            raise Problem(str(refused)) from None
+        if faults := self.faults(given):
+            lines = [
+                f"  {key} is {given[key]!r}: {fault}.\n      It must be {self.rules[key]}"
+                for key, fault in faults.items()
+            ]
+            raise Problem("\n".join(["Answers that cannot be taken:", "", *lines]))
+        return given
 
 
 def _hook(template: Path, defaults: Answers) -> dict[str, Any]:

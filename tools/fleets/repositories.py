@@ -150,6 +150,7 @@ class Clone:
         self._log.flush()
 
     def _run(self, folder: Path, *arguments: str) -> tuple[int, str]:
+        self.note(f"$ git {' '.join(arguments)}\n")
         return self._children.run(["git", *arguments], folder, self._log)
 
     def _said(self) -> str:

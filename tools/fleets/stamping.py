@@ -114,19 +114,19 @@ class Stamper:
         env = environment() | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(own))
         code, printed = self._children.run(command, own, log, env)
         if code:
-            return f"cookiecutter ended with {code}: {_last(printed, log)}"
+            return f"cookiecutter ended with {code}: {_why(printed, log)}"
         project = own / "made" / row.slug
         create_venv = row.answers["create_venv"]
         _note(project / ".copier-answers.yml", self._origin | {"create_venv": create_venv})
         for command in _FIRST_COMMIT if self._git else ():
             code, printed = self._children.run(command, project, log)
             if code:
-                return f"{' '.join(command[:2])} ended with {code}: {_last(printed, log)}"
+                return f"{' '.join(command[:2])} ended with {code}: {_why(printed, log)}"
         project.rename(target)
         if create_venv:
             code, printed = self._children.run([sys.executable, "bootstrap.py"], target, log)
             if code:
-                return f"it is stamped, without an environment: {_last(printed, log)}"
+                return f"it is stamped, without an environment: {_why(printed, log)}"
         return ""
 
 
@@ -209,7 +209,9 @@ def _note(answers: Path, values: dict[str, str | bool]) -> None:
     answers.write_bytes(text.encode("utf-8"))
 
 
-def _last(printed: str, log: IO[bytes]) -> str:
-    """The last line of what a command printed, or else of its log."""
+def _why(printed: str, log: IO[bytes]) -> str:
+    """The line that says what went wrong, of what a command printed, or else of its log."""
     text = printed.strip() or Path(log.name).read_text("utf-8", "replace").strip()
-    return text.splitlines()[-1].strip() if text else "it printed nothing"
+    lines = text.splitlines() or ["it printed nothing"]
+    errors = [line for line in lines if "error" in line.lower()]
+    return (errors or lines)[-1].strip()

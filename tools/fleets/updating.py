@@ -126,6 +126,8 @@ class _Update:
             said.seek(0)
             told = said.read().decode("utf-8", "replace")
         clone.note(f"$ blueprint {' '.join(words)}\n{told}")
+        if "Traceback" in told:
+            told = f"the merge broke off: {told.strip().splitlines()[-1]}"
         return code, printed if code in (0, 2, 3) else told.strip() or "the log says why"
 
     def _is_there(self, clone: Clone, base: str, version: str) -> bool:
