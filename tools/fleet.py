@@ -86,6 +86,8 @@ def _update(asked: argparse.Namespace, answers: tuple[str, ...]) -> int:
             "--check only looks for the newest release: it goes without --push, --vcs-ref."
         )
     repositories = listing.read(asked.list)
+    if not asked.check:
+        stamping.need_a_committer(Path())
     wish = Wish(
         version=asked.vcs_ref,
         answers=answers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -96,8 +97,9 @@ def environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith("PREFECT_") and name not in (*_FOREIGN, *_OF_GIT)
     }
-    # uv lies beside this interpreter, and bootstrap.py looks for it on the PATH.
-    path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+    # uv lies beside this interpreter, and bootstrap.py looks for it on the PATH: behind the rest, as
+    # a project's checks shall not meet this environment's tools.
+    path = os.pathsep.join([kept.get("PATH", os.defpath), str(Path(sys.executable).parent)])
     # Nothing asks for a password here: nobody would see it, and all would wait.
     quiet = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": ""}
     quiet["GIT_SSH_COMMAND"] = kept.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
@@ -121,6 +123,9 @@ def in_parallel(
             for future in as_completed(futures):
                 tell(future.result())
         except BaseException:
+            # A second Ctrl-C would leave something running.
+            for name in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(name, signal.SIG_IGN)
             for future in futures:
                 future.cancel()
             children.stop()

@@ -31,6 +31,13 @@ class Listed:
     name: str
 
     @property
+    def shown(self) -> str:
+        """The address without what opens it: logs and reports are passed on."""
+        scheme, separator, rest = self.address.partition("://")
+        user, at, host = rest.partition("@")
+        return f"{scheme}://{host}" if separator and at and "/" not in user else self.address
+
+    @property
     def folder(self) -> str:
         return f"{self.name}-{hashlib.sha256(self.address.encode()).hexdigest()[:8]}"
 
@@ -79,9 +86,9 @@ def _name(address: str, addresses: Sequence[str]) -> str:
 class Clone:
     """A clone that the fleet keeps: whatever a run before has left in it is put right."""
 
-    def __init__(self, listed: Listed, work: Path, children: Children, log: IO[bytes]) -> None:
-        self.path = work / listed.folder
-        self._address, self._children, self._log = listed.address, children, log
+    def __init__(self, listed: Listed, path: Path, children: Children, log: IO[bytes]) -> None:
+        self.path, self._listed = path, listed
+        self._children, self._log = children, log
 
     def git(self, *arguments: str) -> str:
         """What git prints, run in the clone.
@@ -117,7 +124,7 @@ class Clone:
         else:
             draft = self.path.with_name(f"{self.path.name}.part")
             shutil.rmtree(draft, ignore_errors=True)
-            words = ("clone", "--quiet", "--no-checkout", "--", self._address, draft.name)
+            words = ("clone", "--quiet", "--no-checkout", "--", self._listed.address, draft.name)
             if self._run(draft.parent, *words)[0]:
                 raise Unusable(f"it cannot be cloned: {self._said()}")
             draft.rename(self.path)
@@ -150,11 +157,14 @@ class Clone:
         self._log.flush()
 
     def _run(self, folder: Path, *arguments: str) -> tuple[int, str]:
-        self.note(f"$ git {' '.join(arguments)}\n")
+        self.note(f"$ git {self._without_secrets(' '.join(arguments))}\n")
         return self._children.run(["git", *arguments], folder, self._log)
 
     def _said(self) -> str:
         """What git has said last."""
         lines = Path(self._log.name).read_text("utf-8", "replace").strip().splitlines()
         told = [line for line in lines if line.startswith(("fatal:", "error:", " ! "))] or lines
-        return told[-1].strip() if told else "it says nothing"
+        return self._without_secrets(told[-1].strip()) if told else "it says nothing"
+
+    def _without_secrets(self, text: str) -> str:
+        return text.replace(self._listed.address, self._listed.shown)

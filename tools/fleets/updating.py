@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from typing import IO, Any
 from fleets import Problem
 from fleets.children import Children, environment, in_parallel
 from fleets.repositories import Clone, Listed, Unusable
-from fleets.wishes import Outcome, Wish, branch_for, has, keys, shown
+from fleets.wishes import Outcome, Wish, branch_for, has, keys
 
 _MERGING = Path(__file__).with_name("merging.py")
 
@@ -35,20 +36,43 @@ def update_all(
         Problem: another fleet is at work in the same folder.
     """
     work.mkdir(parents=True, exist_ok=True)
-    children = Children()
+    children, known = Children(), _Releases()
+
+    def update(one: Listed) -> Outcome:
+        return _Update(one, wish, work, children, known).run()
+
     with _alone(work):
-        return in_parallel(
-            repositories, lambda one: _Update(one, wish, work, children).run(), jobs, children, tell
-        )
+        return in_parallel(repositories, update, jobs, children, tell)
+
+
+class _Releases:
+    """What `blueprint update --check` has told: the same for all of one template and version."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._told: dict[tuple[str, str], tuple[str, bool]] = {}
+
+    def newest(
+        self, answers: dict[str, Any], ask: Callable[[], tuple[str, bool]]
+    ) -> tuple[str, bool]:
+        """The newest version of a project's template, and whether the project is behind it."""
+        key = (str(answers.get("_src_path")), str(answers.get("_commit")))
+        with self._lock:
+            if key not in self._told:
+                self._told[key] = ask()
+            return self._told[key]
 
 
 class _Update:
     """One repository's update."""
 
-    def __init__(self, listed: Listed, wish: Wish, work: Path, children: Children) -> None:
+    def __init__(
+        self, listed: Listed, wish: Wish, work: Path, children: Children, releases: _Releases
+    ) -> None:
         self._listed, self._wish, self._work, self._children = listed, wish, work, children
+        self._releases = releases
         self._log = work / f"{listed.folder}.log"
-        self._outcome = Outcome(listed.name, shown(listed.address), log=str(self._log))
+        self._outcome = Outcome(listed.name, listed.shown, log=str(self._log))
         self._outcome.clone = str(work / listed.folder)
 
     def run(self) -> Outcome:
@@ -62,7 +86,7 @@ class _Update:
         return self._outcome
 
     def _update(self, log: IO[bytes]) -> None:
-        clone = Clone(self._listed, self._work, self._children, log)
+        clone = Clone(self._listed, self._work / self._listed.folder, self._children, log)
         base = clone.at(self._wish.base or None)
         outcome, wish = self._outcome, self._wish
         version, behind = self._looked(clone)
@@ -88,10 +112,13 @@ class _Update:
         known = clone.answers("HEAD") or {}
         self._outcome.was = str(known.get("_commit", ""))
         wish = self._wish
-        if wish.answers:
+        if wish.answers and known:
             return self._outcome.was, not has(known, wish.answers)
         if wish.version:
             return "", True
+        return self._releases.newest(known, lambda: self._checked(clone))
+
+    def _checked(self, clone: Clone) -> tuple[str, bool]:
         code, told = self._blueprint(clone, "check")
         if code not in (0, 2):
             raise Unusable(told)

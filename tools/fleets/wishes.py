@@ -94,10 +94,3 @@ def has(known: Mapping[str, Any], answers: Sequence[str]) -> bool:
     return all(
         str(known.get(key)) == value for key, _, value in (one.partition("=") for one in answers)
     )
-
-
-def shown(address: str) -> str:
-    """An address without what opens it."""
-    scheme, separator, rest = address.partition("://")
-    user, at, host = rest.partition("@")
-    return f"{scheme}://{host}" if separator and at and "/" not in user else address
