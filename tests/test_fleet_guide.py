@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +33,6 @@ def test_every_command_of_the_guide_is_run_or_says_why_not() -> None:
 
 
 def test_the_options_that_the_guide_names_are_the_tools_own() -> None:
-    import re
-
     tool = [sys.executable, str(ROOT / "tools" / "fleet.py")]
     helped = "".join(
         subprocess.run([*tool, command, "--help"], capture_output=True, text=True).stdout
@@ -112,8 +110,7 @@ def _share_a_server(projects: list[Living]) -> None:
         asked = {"deployments": {"id": {"any_": [found[manifest["name"]]["id"]]}}}
         runs = project.api("/flow_runs/filter", asked)
         assert [one["state"]["type"] for one in runs if one["start_time"]] == ["COMPLETED"]
-        assert json.loads(project.blueprint("status", "--json"))["wrong"] == []
-    # What one pauses and takes away, the others keep.
+    # What one takes away, the others keep.
     projects[2].blueprint("cleanup", "--yes")
     left = {one["tags"][-1] for one in projects[0].api("/deployments/filter", {"limit": 50})}
     assert left == set(SLUGS[:2])

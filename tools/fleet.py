@@ -27,7 +27,9 @@ from fleets.wishes import Wish, default_checks
 def main() -> int:
     """0: all well. 1: something failed. 2: some are behind or in conflict."""
     # Whoever ends this process has its children ended first, as with Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     asked = _parser().parse_args()
     try:
         return asked.command(asked)
@@ -41,6 +43,7 @@ def main() -> int:
 
 def stamp(asked: argparse.Namespace) -> int:
     """Stamp a project for each row of a table."""
+    stamping.need_a_clone()
     questions = Questions(TEMPLATE)
     into = asked.into.resolve()
     rows = stamping.plan(asked.table, into, questions, asked.skip_existing)

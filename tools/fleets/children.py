@@ -54,21 +54,7 @@ class Children:
             Stopped: the fleet was stopped.
             TimeoutError: it took longer than `seconds`, and was ended.
         """
-        with self._lock:
-            if self._stopping:
-                raise Stopped
-            # Ctrl-C reaches this process alone, which then ends the others with all they started.
-            child = subprocess.Popen(
-                command,
-                shell=isinstance(command, str),
-                cwd=cwd,
-                env=environment() if env is None else env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
-            self._alive.add(child)
+        child = self._started(command, cwd, log, environment() if env is None else env)
         try:
             printed = child.communicate(timeout=seconds)[0]
         except subprocess.TimeoutExpired:
@@ -82,6 +68,26 @@ class Children:
         if self._stopping:
             raise Stopped
         return child.returncode, printed.decode("utf-8", "replace")
+
+    def _started(
+        self, command: Sequence[str] | str, cwd: Path, log: IO[bytes], env: dict[str, str]
+    ) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._stopping:
+                raise Stopped
+            child = subprocess.Popen(
+                command,
+                shell=isinstance(command, str),
+                cwd=cwd,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                # Ctrl-C reaches this process alone, which then ends the others with all they started.
+                start_new_session=True,
+            )
+            self._alive.add(child)
+        return child
 
     def stop(self) -> None:
         """End what is at work; nothing is begun any more."""

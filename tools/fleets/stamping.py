@@ -127,7 +127,7 @@ class Stamper:
         if create_venv:
             code, printed = self._children.run([sys.executable, "bootstrap.py"], target, log)
             if code:
-                return f"it is stamped, without an environment: {_why(printed, log)}"
+                return f"stamped; its first script makes the environment: {_why(printed, log)}"
         return ""
 
 
@@ -176,6 +176,17 @@ def notes(version: str) -> list[str]:
             "update of each project will meet them as edits of its own."
         )
     return found
+
+
+def need_a_clone() -> None:
+    """Raises:
+    Problem: this template is no git repository with a commit.
+    """
+    if not described():
+        raise Problem(
+            f"{TEMPLATE} is no git clone of the template, and updates go by its history. Clone it, "
+            "and run this there."
+        )
 
 
 def need_a_committer(into: Path) -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -49,7 +48,6 @@ class _Releases:
     """What `blueprint update --check` has told: the same for all of one template and version."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._told: dict[tuple[str, str], tuple[str, bool]] = {}
 
     def newest(
@@ -57,10 +55,9 @@ class _Releases:
     ) -> tuple[str, bool]:
         """The newest version of a project's template, and whether the project is behind it."""
         key = (str(answers.get("_src_path")), str(answers.get("_commit")))
-        with self._lock:
-            if key not in self._told:
-                self._told[key] = ask()
-            return self._told[key]
+        if key not in self._told:
+            self._told[key] = ask()
+        return self._told[key]
 
 
 class _Update:
