@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,15 +20,10 @@ import psutil
 import pytest
 import yaml
 from conftest import ROOT, commit_all
-from histories import SLUG, Template, git, replace
+from histories import Template, git, replace
 from living import wait_for
 
 TOOL = ROOT / "tools" / "fleet.py"
-# Of the stamped project: what has answers in it, and enough to be edited.
-KEPT = (
-    *("README.md", "prefect.yaml", "prefect.toml", "pyproject.toml", "bootstrap.py", ".gitignore"),
-    *(".gitattributes", ".copier-answers.yml", "src/data_pipeline/*", "scripts/*", "docs/START*"),
-)
 EDITED = "src/data_pipeline/transform.py"
 REMOVED = "scripts/test_failure.sh"
 ADDED = "docs/NEWS.md"
@@ -104,21 +98,11 @@ def fleet(tmp_path: Path) -> Fleet:
 @pytest.fixture(scope="module")
 def small(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Template:
     """A template of a few files, at v0.2.0, with v0.3.0 tagged ahead of what is checked out."""
-    template = Template(released, tmp_path_factory.mktemp("small") / "template")
-    template.release("0.2.0", lambda: _thin(template))
+    template = Template.small(released, tmp_path_factory.mktemp("small") / "template")
+    template.release("0.2.0")
     template.release("0.3.0", lambda: _grow(template))
     git(template.path, "checkout", "--quiet", "v0.2.0")
     return template
-
-
-def _thin(template: Template) -> None:
-    project = template.path / SLUG
-    kept = {path for pattern in KEPT for path in project.glob(pattern)}
-    for path in project.rglob("*"):
-        if path.is_file() and path not in kept:
-            path.unlink()
-    for folder in ("tests", "benchmarks", "docs"):
-        shutil.rmtree(template.path / folder)
 
 
 def _grow(template: Template) -> None:
@@ -260,8 +244,7 @@ def test_projects_that_are_there_are_left_alone_where_that_is_asked_for(
 def test_a_project_whose_template_fails_is_told_and_leaves_nothing(
     fleet: Fleet, released: Path, tmp_path: Path
 ) -> None:
-    broken = Template(released, tmp_path / "broken")
-    _thin(broken)
+    broken = Template.small(released, tmp_path / "broken")
     broken.file("README.md").write_text("{{ cookiecutter.no_such_thing }}\n", "utf-8")
     tool = broken.path / "tools" / "fleet.py"
     words = ("stamp", fleet.table(names(2)), "--into", "into")

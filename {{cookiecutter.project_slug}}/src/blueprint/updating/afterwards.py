@@ -29,7 +29,9 @@ def sync(merge: Merge, done: Brought) -> None:
     if not touched:
         return
     if any(_is_of_packages(one.path) for one in merge.conflicts):
-        show.warn("the environment is as it was: once the conflicts are resolved, any script mends it")
+        show.warn(
+            "the environment is as it was: once the conflicts are resolved, any script mends it"
+        )
         return
     if not (ROOT / ".venv").exists():
         show.warn("there is no .venv yet; the first script makes it, of the new packages")

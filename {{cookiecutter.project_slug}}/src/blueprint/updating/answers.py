@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from blueprint.project import Problem
+from blueprint.updating import git
 from runtime.project import ROOT
 
 NAME = ".copier-answers.yml"
@@ -41,9 +43,7 @@ class Answers:
     def open(self) -> dict[str, Any]:
         """The answers that can change."""
         return {
-            key: value
-            for key, value in self.values.items()
-            if key not in FROZEN and key != _UNUSED
+            key: value for key, value in self.values.items() if key not in FROZEN and key != _UNUSED
         }
 
 
@@ -59,7 +59,10 @@ def read(path: Path = PATH) -> Answers:
         raise Problem(f"{NAME} is not YAML: {_short(error)}\n{_bring_back()}") from None
     if not isinstance(raw, dict):
         raise Problem(f"{NAME} holds no answers.\n{_bring_back()}")
-    for key, what in (("_src_path", "where its template is"), ("_commit", "of which version it is")):
+    for key, what in (
+        ("_src_path", "where its template is"),
+        ("_commit", "of which version it is"),
+    ):
         if not isinstance(raw.get(key), str) or not raw[key].strip():
             raise Problem(
                 f"{NAME} does not say {what}: the line `{key}: ...` is missing or empty.\n"
@@ -90,6 +93,19 @@ def refuse_source(source: str) -> None:
             f"The template is not at {source}, where {NAME} has it (`_src_path`). Has it moved? "
             "Write its new place there, or the address of its repository, and commit that."
         )
+    if path.is_dir() and not source.endswith(".git"):
+        top = git.run(path, "rev-parse", "--show-toplevel").stdout
+        if Path(os.fsdecode(top).rstrip("\n") or "/").resolve() != path.resolve():
+            raise Problem(no_repository(source))
+
+
+def no_repository(source: str) -> str:
+    """What is told of a template's address that leads to no repository."""
+    return (
+        f"{source} is no git repository that copier knows as one, and an update goes by the "
+        f"template's history. Write the address of its repository into {NAME} (`_src_path`: "
+        "gh:owner/name, git+https://..., or the path of a clone with its tags), and commit that."
+    )
 
 
 def asked(pairs: Sequence[str], known: Mapping[str, Any]) -> dict[str, str]:

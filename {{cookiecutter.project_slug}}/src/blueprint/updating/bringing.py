@@ -177,8 +177,9 @@ class _Written:
             for folder in reversed(self._made):
                 with suppress(OSError):
                     folder.rmdir()
-            if self._index_before not in (None, self._index.read_bytes()):
-                self._index.write_bytes(self._index_before)
+            before = self._index_before
+            if before is not None and before != self._index.read_bytes():
+                self._index.write_bytes(before)
         finally:
             signal.signal(signal.SIGINT, asked)
 

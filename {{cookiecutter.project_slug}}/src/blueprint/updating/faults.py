@@ -6,10 +6,14 @@ import re
 from collections.abc import Mapping
 
 from blueprint.project import Problem
-from blueprint.updating.answers import NAME, Answers
+from blueprint.updating.answers import NAME, Answers, no_repository
 
 _REFUSED = re.compile(r"Validation error for question '(\w+)': (.*)", re.DOTALL)
 _FROM_GIT = re.compile(r"^(?:Stderr:)?[\s|]*((?:fatal|error|ssh|ERROR): .*)$", re.MULTILINE)
+
+
+class Older(Problem):
+    """What was asked for is older than what is here."""
 
 
 def refused_answer(said: str) -> tuple[str, str] | None:
@@ -56,7 +60,7 @@ def explained(said: str, before: Answers, reference: str) -> Problem:
             "commit of it, or HEAD for what was committed last."
         )
     if "downgrad" in said:
-        return Problem(
+        return Older(
             f"This project is at {commit}, which is newer than what was asked for. Nothing goes "
             "back to an older template: revert the commit of the update with `git revert`."
         )
@@ -66,11 +70,7 @@ def explained(said: str, before: Answers, reference: str) -> Problem:
             f"{line.strip()} Update to a version before that first: `blueprint update --vcs-ref=TAG`."
         )
     if "git-tracked templates" in said or "must be a directory" in said or "old template" in said:
-        return Problem(
-            f"{source} is no git repository that copier knows as one, and an update goes by the "
-            f"template's history. Write the address of its repository into {NAME} (`_src_path`: "
-            "gh:owner/name, git+https://..., or the path of a clone with its tags), and commit that."
-        )
+        return Problem(no_repository(source))
     if by_git := _FROM_GIT.findall(said):
         return Problem(
             f"The template at {source} could not be read: {by_git[-1]}\n"

@@ -51,7 +51,7 @@ class Repository:
     def asked(self, *arguments: str) -> str | None:
         """What git prints, or None where it fails."""
         done = run(self.top, *arguments)
-        return done.stdout.decode("utf-8", "surrogateescape") if done.returncode == 0 else None
+        return os.fsdecode(done.stdout) if done.returncode == 0 else None
 
 
 def is_there() -> bool:

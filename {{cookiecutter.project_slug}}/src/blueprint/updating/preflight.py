@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from blueprint.project import STATE, Problem
@@ -48,7 +49,7 @@ def find() -> Repository:
             f"{ROOT} is no git repository. An update is a merge, which needs the project's "
             f"history. Make one, in {ROOT}:\n    git init && {_BEGIN}\nthen run this again."
         )
-    top, folder = done.stdout.decode("utf-8", "surrogateescape").rstrip("\n").split("\n")
+    top, folder = os.fsdecode(done.stdout).split("\n")[:2]
     repository = Repository(Path(top), folder)
     if repository.asked("rev-parse", "--verify", "--quiet", "HEAD^{commit}") is None:
         raise Problem(
@@ -98,7 +99,7 @@ def _need_answers(repository: Repository) -> None:
         raise Problem(
             f"{answers.NAME} is gone, and an update goes by it. Bring it back, in {ROOT}:\n"
             f"    git checkout {commit} -- {answers.NAME}"
-            + ("" if there else f'\n    git commit -m "Bring back the answers"')
+            + ("" if there else '\n    git commit -m "Bring back the answers"')
         )
     raise Problem(
         f"There is no {answers.NAME} in {ROOT} or in its history: this project was stamped from a "
@@ -125,7 +126,7 @@ def _changed(repository: Repository) -> list[str]:
         *("-c", "core.quotePath=false", "status", "--porcelain", "--untracked-files=normal"),
         *("--", _here(repository)),
     )
-    return listed.decode("utf-8", "surrogateescape").splitlines()
+    return os.fsdecode(listed).splitlines()
 
 
 def _refuse_dirty(lines: list[str]) -> None:

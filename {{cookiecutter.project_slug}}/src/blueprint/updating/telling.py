@@ -45,7 +45,9 @@ def brought(merge: Merge, done: Brought) -> None:
             "yours was kept, and the template's left out"
         )
     for path in done.shown:
-        show.warn(f"{path}: git ignored it, and the newer .gitignore does not: it was left as it is")
+        show.warn(
+            f"{path}: git ignored it, and the newer .gitignore does not: it was left as it is"
+        )
     for line in answered(merge.before, merge.after):
         show.warn(line)
 

@@ -51,9 +51,7 @@ def ready() -> None:
     _MADE_FROM.write_text(_wanted(), "utf-8")
 
 
-def copier(
-    folder: Path, scratch: Path, *arguments: str | Path
-) -> subprocess.CompletedProcess[str]:
+def copier(folder: Path, scratch: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run copier in a folder, with a cache and temporary files of this call's own in `scratch`."""
     temporary = scratch / "temporary"
     temporary.mkdir(exist_ok=True)
@@ -95,6 +93,8 @@ def _wanted() -> str:
 
 def _install(bootstrap: Any, uv: str | None) -> str:
     """Make the environment; returns what a failing step printed, or nothing."""
+    if FOLDER.is_symlink():
+        FOLDER.unlink()
     shutil.rmtree(FOLDER, ignore_errors=True)
     if uv:
         base = ["--python", getattr(sys, "_base_executable", None) or sys.executable]

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import FrameType
 
 from blueprint import show
 from blueprint.checking.verdict import BLUEPRINT, quoted
@@ -29,6 +23,7 @@ from blueprint.updating import (
 )
 from blueprint.updating.answers import Answers
 from blueprint.updating.merging import Merge
+from blueprint.updating.scratch import ends_cleanly, scratch_folder
 from runtime.project import ROOT
 
 BEHIND = 2
@@ -131,7 +126,7 @@ def check(as_json: bool) -> int:
     before = _known()
     with alone():
         tool.ready()
-    with _scratch() as scratch:
+    with scratch_folder() as scratch:
         done = tool.copier(ROOT, scratch, "check-update", "--output-format", "json", ".")
     if done.returncode != 0:
         raise faults.explained(done.stderr, before, before.commit)
@@ -165,12 +160,17 @@ def _change(before: Answers, wish: Wish) -> None:
             conflicts; nothing was changed then.
     """
     STATE.mkdir(exist_ok=True)
-    with _signals_end_it(), _scratch() as scratch:
+    with ends_cleanly(), scratch_folder() as scratch:
         with alone():
             repository = preflight.look()
             tool.ready()
             commit = repository.asked("rev-parse", "HEAD")
-            merge = merging.merge(repository, before, scratch, wish.reference, wish.given)
+            try:
+                merge = merging.merge(repository, before, scratch, wish.reference, wish.given)
+            except faults.Older:
+                if wish.reference or wish.given:
+                    raise
+                merge = Merge(scratch, before, before)
             _refuse_answers(merge, wish)
             if not merge.changes and not merge.conflicts:
                 _nothing_to_do(merge, wish)
@@ -199,11 +199,13 @@ def _follow_up(merge: Merge, done: bringing.Brought, wish: Wish) -> None:
     afterwards.sync(merge, done)
     if merge.conflicts:
         telling.conflicts(merge)
-    message = f"Update the template to {merge.after.commit}" if moved else "Change " + ", ".join(changed)
-    telling.commit(message, not merge.conflicts)
+    what = f"Update the template to {merge.after.commit}"
+    telling.commit(what if moved else f"Change {', '.join(changed)}", not merge.conflicts)
     steps = afterwards.next_steps(changed)
     if moved and not steps:
-        steps = [f"{BLUEPRINT} lint && {BLUEPRINT} redeploy --dry-run    # does the server get news?"]
+        steps = [
+            f"{BLUEPRINT} lint && {BLUEPRINT} redeploy --dry-run    # does the server get news?"
+        ]
     if wish.redeploy and not merge.conflicts:
         afterwards.redeploy(changed)
     elif not wish.as_json:
@@ -233,26 +235,3 @@ def _nothing_to_do(merge: Merge, wish: Wish) -> None:
         show.ok(f"at {merge.before.commit} already: there is nothing to bring in")
     else:
         show.ok("these are the answers already: there is nothing to change")
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    prefix = "blueprint-update-"
-    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
-        yield Path(folder).resolve()
-
-
-@contextmanager
-def _signals_end_it() -> Iterator[None]:
-    """A SIGTERM or a closed terminal ends it as Ctrl-C does: with everything put back."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    names = [one for one in ("SIGTERM", "SIGHUP") if hasattr(signal, one)]
-    before = {one: signal.signal(getattr(signal, one), end) for one in names}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(getattr(signal, one), handler)
