@@ -25,7 +25,7 @@ from living import wait_for
 
 TOOL = ROOT / "tools" / "fleet.py"
 EDITED = "src/data_pipeline/transform.py"
-REMOVED = "scripts/test_failure.sh"
+REMOVED = "scripts/cleanup.sh"
 ADDED = "docs/NEWS.md"
 
 
@@ -408,7 +408,7 @@ def in_the_middle(project: Path) -> None:
 
 def adding_and_deleting(project: Path) -> None:
     (project / "src" / "data_pipeline" / "own.py").write_text("OWN = 1\n", "utf-8")
-    (project / "scripts" / "redeploy.sh").unlink()
+    (project / "scripts" / "check_status.sh").unlink()
 
 
 def at_the_same_place(project: Path) -> None:
@@ -517,7 +517,7 @@ def _merged(repository: Path, edit: Callable[[Path], None] | None) -> None:
         assert "    # the team's\n" in shown(repository, branch, EDITED)
     if edit is adding_and_deleting:
         assert shown(repository, branch, "src/data_pipeline/own.py") == "OWN = 1\n"
-        assert "scripts/redeploy.sh" not in files
+        assert "scripts/check_status.sh" not in files
     subject = git(repository, "log", "-1", "--format=%s", branch).strip()
     assert subject == "Update the template from v0.2.0 to v0.3.0"
     assert git(repository, "rev-parse", f"{branch}~1") == git(repository, "rev-parse", "main")
