@@ -11,6 +11,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
@@ -30,18 +31,34 @@ def git(folder, *arguments):
 
 def origin():
     """The template's commit and address, as copier names them, by which it updates the project."""
-    given, template = ANSWERS.get("_template") or "", ANSWERS.get("_repo_dir") or "."
-    commit = git(template, "describe", "--tags", "--always")
+    given, repo = ANSWERS.get("_template") or "", ANSWERS.get("_repo_dir") or os.devnull
+    commit = git(repo, "describe", "--tags", "--always")
     # A clone's path is typed from where cookiecutter was called.
     for base in (ANSWERS.get("_output_dir"), os.environ.get("PWD")):
         path = Path(base or ".", given)
         if commit and git(path, "describe", "--tags", "--always") == commit:
             return commit, str(path.resolve())
-    address = git(template, "config", "--get", "remote.origin.url") or given
+    address = git(repo, "config", "--get", "remote.origin.url") or given
     address = re.sub("^(https?://)[^/@]*@", r"\1", address)  # this file may hold no secret
+    commit = commit or ANSWERS.get("_commit")  # which cruft gives
     if commit and re.match("(?!git:)[a-z]+://", address) and not address.endswith(".git"):
         address = "git+" + address
-    return commit or "v" + ANSWERS.get("_template_version", ""), address
+    return commit or version(repo), address
+
+
+def version(repo):
+    """The template's own version: a replayed answer may be an older one's."""
+    questions = Path(repo, "cookiecutter.json")
+    known = json.loads(questions.read_text("utf-8")) if questions.is_file() else ANSWERS
+    return "v" + known["_template_version"]
+
+
+def compared():
+    """Whether cruft only renders, to compare: what is made here would be in its diff."""
+    folder = Path.cwd().parent  # as `tempfile` names it
+    temporary = folder.parent == Path(tempfile.gettempdir()).resolve()
+    named = re.match("tmp[a-z0-9_]{8}$", folder.name)
+    return "_repo_dir" not in ANSWERS and temporary and bool(named)
 
 
 def note_origin():
@@ -81,6 +98,8 @@ def main():
     try:
         with contextlib.suppress(OSError, ValueError):  # what was rendered will do
             note_origin()
+        if compared():
+            return 0
         ready = CREATE_VENV is True and make_environment()
         print(next_steps(ready), flush=True)
     except (Exception, KeyboardInterrupt) as problem:

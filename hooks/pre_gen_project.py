@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,6 +36,11 @@ RULES = {
     "prefect_api_url": "an http or https address that ends in /api, or for Prefect Cloud in /api/accounts/<id>/workspaces/<id>, without user, password, '?' or '#'; for example: http://127.0.0.1:4200/api",
     "create_venv": "true or false; for example: true",
 }
+UNSAVED = """
+Nothing was stamped: the project is there, and -f would overwrite what git has not got yet. Commit it
+first; `git diff` then shows what -f changed. `blueprint update` and `reconfigure` keep edits.
+
+"""
 LAST_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
@@ -97,6 +103,18 @@ def fault(key, value, typed):
     return "it would replace a Python package that the project needs" if clash else ""
 
 
+def unsaved():
+    """What git calls changed or new in a project that is here already, which -f would overwrite."""
+    if not any(Path().iterdir()):
+        return ""
+    try:
+        command = ["git", "status", "--porcelain", "--", "."]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        return subprocess.run(command, **pipes).stdout.decode("utf-8", "replace")
+    except OSError:  # no git
+        return ""
+
+
 def main():
     if sys.version_info[:2] < (3, 9):  # as pre_prompt.py says it, which not every tool runs
         sys.exit("\nThis template needs cookiecutter on Python 3.9 or newer: uvx cookiecutter\n")
@@ -112,7 +130,10 @@ def main():
     if report:
         report.append("What follows is cookiecutter's own trace of this stop.\n")
         print("\nNothing was stamped. Answers to change:\n", *report, sep="\n", file=sys.stderr)
-    return 1 if report else 0
+    changes = "" if report else unsaved()
+    if changes:
+        print(UNSAVED + changes, file=sys.stderr)
+    return 1 if report or changes else 0
 
 
 if __name__ == "__main__":

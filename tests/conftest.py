@@ -90,6 +90,31 @@ def released(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+@pytest.fixture
+def small(template: Path, tmp_path: Path) -> Path:
+    """A repository, without a tag, of the template without most of what it stamps.
+
+    Where the history of a template is the point. Its bootstrap.py only leaves a mark in .venv.
+    """
+    kept = {"README.md", ".copier-answers.yml", ".gitignore", "pyproject.toml", "prefect.yaml"}
+    copy = Path(shutil.copytree(template, tmp_path / "prefect-blueprint"))
+    project = next(copy.glob("*/bootstrap.py")).parent
+    for path in project.iterdir():
+        if path.name not in kept:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    made = "from pathlib import Path\n\nPath('.venv').mkdir()\nPath('.venv', 'made').touch()\n"
+    (project / "bootstrap.py").write_text(made, "utf-8")
+    commit_all(copy, "First")
+    return copy
+
+
+def add_line(template: Path, line: str, tag: str = "") -> None:
+    """A commit that adds a line to the stamped README."""
+    with next(template.glob("*/README.md")).open("a", encoding="utf-8") as readme:
+        readme.write(f"{line}\n")
+    commit_all(template, line, tag=tag)
+
+
 @pytest.fixture(scope="session")
 def answers_of(template: Path) -> Callable[..., dict[str, Any]]:
     """Check that answers are to questions that exist: cookiecutter ignores all others."""

@@ -59,11 +59,14 @@ def load_hook(template: Path) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def check(load_hook: Callable[..., dict[str, Any]]) -> Callable[..., tuple[int, str]]:
-    """Exit code and message of the hook for these answers."""
+def check(
+    load_hook: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., tuple[int, str]]:
+    """Exit code and message of the hook for these answers, in a project's new folder."""
+    folder = tmp_path_factory.mktemp("new")
 
     def check(**answers: Any) -> tuple[int, str]:
-        with contextlib.redirect_stderr(io.StringIO()) as said:
+        with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.chdir(folder):
             code = load_hook(**answers)["main"]()
         return code, said.getvalue()
 

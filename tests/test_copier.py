@@ -133,7 +133,12 @@ def test_the_files_find_exactly_the_questions_under_cookiecutters_name() -> None
 
 def test_nothing_has_to_be_trusted_and_nothing_is_left_out() -> None:
     settings = {key for key in COPIER if key.startswith("_")}
-    assert settings == {"_min_copier_version", "_subdirectory", "_templates_suffix"}
+    assert settings == {
+        "_min_copier_version",
+        "_subdirectory",
+        "_templates_suffix",
+        "_external_data",
+    }
 
 
 @pytest.mark.parametrize(
@@ -213,6 +218,7 @@ def test_copier_fetches_from_the_address_that_the_project_was_stamped_from(
     assert fetched(project) == noted(project)["_commit"]
 
 
+@pytest.mark.slow
 def test_what_was_stamped_between_releases_is_noted_as_that_commit(
     bare: Path, stamp: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -249,6 +249,15 @@ def test_the_templates_readme_shows_every_question_and_the_tree(project: Path) -
     assert not [one for one in shown if not (project / one).exists()]
 
 
+@pytest.mark.parametrize("guide", sorted((ROOT / "docs").glob("*.md")), ids=lambda one: one.name)
+def test_a_guide_of_the_template_itself_is_run_elsewhere_or_marked(guide: Path) -> None:
+    assert not re.search(r"\n\n {4}\S", prose(guide)), "an indented block is run by no test"
+    for one in blocks(guide):
+        assert one.language != "sh" or (one.mark in ("alone", "not run") and len(one.said) > 20)
+    for link in links(guide):
+        assert (guide.parent / link.partition("#")[0]).exists(), link
+
+
 @pytest.mark.slow
 def test_the_first_commands_of_the_templates_readme_work(template: Path, tmp_path: Path) -> None:
     block = next(one for one in blocks(ROOT / "README.md") if one.language == "sh")

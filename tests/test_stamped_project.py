@@ -9,18 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bake import CHECKS
 from conftest import not_run
 from living import Living
 
 pytestmark = pytest.mark.slow
-
-CHECKS = (
-    ("ruff", "format", "--check", "."),
-    ("ruff", "check", "."),
-    ("pyrefly", "check"),
-    ("blueprint", "lint"),
-    ("pytest",),
-)
 
 
 @pytest.mark.parametrize(

@@ -324,8 +324,8 @@ def test_what_git_ignores_is_kept_also_where_the_newer_template_has_such_a_file(
     assert {name: project.read(name) for name in ignored} == ignored
     assert ".env: the template has such a file now" in printed
     assert "quarantine: the template has such a file now" in printed
-    assert "data/a.duckdb: git ignored it" in printed
-    assert project.status()[-1] == "?? data/a.duckdb"
+    assert "data/: git ignored it" in printed
+    assert project.status()[-1] == "?? data/"
     assert not {".env", "quarantine", "Procfile"} & {line[3:] for line in project.status()}
 
 

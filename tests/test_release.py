@@ -1,0 +1,268 @@
+"""A release is made as documented, and whatever does not agree in it is found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, commit_all
+from release import CHANGELOG, PROJECT, QUESTIONS, Repository, check, main
+
+QUESTIONS_TEXT = (
+    '{{\n  "project_name": "x",\n  "_template_version": "{}",\n  "__prompts__": {{}}\n}}\n'
+)
+PROJECT_TEXT = '[project]\nname = "x"\nversion = "{}"\n'
+
+
+def write(folder: Path, version: str, *told: str) -> None:
+    """The three files, with a section for each of these versions."""
+    (folder / QUESTIONS).write_text(QUESTIONS_TEXT.format(version), "utf-8")
+    (folder / PROJECT).write_text(PROJECT_TEXT.format(version), "utf-8")
+    parts = [f"## {one}\n\nWhat {one} brings.\n" for one in told]
+    (folder / CHANGELOG).write_text("\n".join(["# Changelog\n", *parts]), "utf-8")
+
+
+def git(folder: Path, *arguments: str) -> str:
+    return subprocess.check_output(["git", *arguments], cwd=folder, text=True).strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Version 0.1.0 was released, and 0.2.0 is in the changelog."""
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.com")
+    folder = tmp_path / "template"
+    folder.mkdir()
+    write(folder, "0.1.0", "0.1.0")
+    commit_all(folder, "First", tag="v0.1.0")
+    write(folder, "0.1.0", "0.2.0", "0.1.0")
+    commit_all(folder, "What 0.2.0 brings")
+    return folder
+
+
+@pytest.fixture
+def refused(repository: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], str]:
+    """Ask for a release that must be refused, and change nothing; gives what was said."""
+
+    def refused(version: str) -> str:
+        state = (git(repository, "log", "--format=%H"), git(repository, "tag"))
+        dirty = git(repository, "status", "--porcelain")
+        assert main([version], repository) == 1
+        assert (git(repository, "log", "--format=%H"), git(repository, "tag")) == state
+        assert git(repository, "status", "--porcelain") == dirty
+        return capsys.readouterr().err
+
+    return refused
+
+
+def found(folder: Path) -> list[str]:
+    return check(Repository(folder))[0]
+
+
+def test_this_repository_agrees_with_its_tags() -> None:
+    assert found(ROOT) == []
+    assert main(["--check"]) == 0
+
+
+def test_a_release_is_a_commit_and_a_tag_and_pushes_nothing(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["0.2.0"], repository) == 0
+    assert "git push --atomic origin main v0.2.0" in capsys.readouterr().out
+    assert json.loads((repository / QUESTIONS).read_text())["_template_version"] == "0.2.0"
+    assert 'version = "0.2.0"' in (repository / PROJECT).read_text()
+    assert git(repository, "log", "-1", "--format=%s") == "Release 0.2.0"
+    assert git(repository, "show", "-1", "--name-only", "--format=").split() == [QUESTIONS, PROJECT]
+    assert git(repository, "describe", "--tags") == "v0.2.0"
+    assert git(repository, "tag", "--list", "--format=%(contents)", "v0.2.0").endswith(
+        "What 0.2.0 brings."
+    )
+    assert git(repository, "status", "--porcelain") == ""
+    assert check(Repository(repository)) == ([], [])
+    assert main(["--check"], repository) == 0
+
+
+def test_the_first_version_is_tagged_where_it_stands(tmp_path: Path, repository: Path) -> None:
+    folder = tmp_path / "first"
+    folder.mkdir()
+    write(folder, "0.1.0", "0.1.0")
+    commit_all(folder, "First")
+    assert check(Repository(folder)) == (
+        [],
+        ["There is no version tag here, so only the files were compared."],
+    )
+    head = git(folder, "rev-parse", "HEAD")
+    assert main(["0.1.0"], folder) == 0
+    assert git(folder, "rev-parse", "HEAD", "v0.1.0^{commit}").split() == [head, head]
+    assert check(Repository(folder)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("", "is no version"),
+        ("v0.2.0", "is no version"),
+        ("0.2", "is no version"),
+        ("0.02.0", "is no version"),
+        ("0.2.0rc1", "is no version"),
+        ("0.1.0", "v0.1.0 is there already"),
+        ("0.0.9", "0.0.9 is older than 0.1.0"),
+        ("0.3.0", "nothing under '## 0.3.0'"),
+    ],
+)
+def test_what_is_no_next_version_is_refused(
+    refused: Callable[[str], str], version: str, said: str
+) -> None:
+    assert said in refused(version)
+
+
+def test_another_branch_is_refused(repository: Path, refused: Callable[[str], str]) -> None:
+    git(repository, "checkout", "-q", "-b", "other")
+    assert "This is other, and releases are made on main." in refused("0.2.0")
+    git(repository, "checkout", "-q", "--detach")
+    assert "This is no branch" in refused("0.2.0")
+
+
+@pytest.mark.parametrize("name", ["new.txt", QUESTIONS])
+def test_a_dirty_tree_is_refused(
+    repository: Path, refused: Callable[[str], str], name: str
+) -> None:
+    with (repository / name).open("a") as file:
+        file.write("\n")
+    said = refused("0.2.0")
+    assert "not committed" in said and name in said
+
+
+def test_a_changelog_that_says_nothing_or_has_lines_left_is_refused(
+    repository: Path, refused: Callable[[str], str]
+) -> None:
+    path = repository / CHANGELOG
+    whole = path.read_text()
+    path.write_text(whole.replace("What 0.2.0 brings.", ""))
+    commit_all(repository, "Empty")
+    assert "nothing under '## 0.2.0'" in refused("0.2.0")
+    path.write_text(whole.replace("## 0.2.0", "## Unreleased\n\nMore.\n\n## 0.2.0"))
+    commit_all(repository, "Left")
+    assert "still has lines under '## Unreleased'" in refused("0.2.0")
+    path.write_text(whole.replace("## 0.2.0", "## Unreleased\n\n## 0.2.0"))
+    commit_all(repository, "None left")
+    assert main(["0.2.0"], repository) == 0
+
+
+def test_a_commit_that_fails_leaves_the_files_as_they_were(
+    repository: Path, refused: Callable[[str], str]
+) -> None:
+    hook = repository / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'not today' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    assert "git commit failed: not today" in refused("0.2.0")
+
+
+def _version_forgotten(folder: Path) -> None:
+    git(folder, "tag", "v0.2.0")
+
+
+def _project_forgotten(folder: Path) -> None:
+    text = (folder / PROJECT).read_text()
+    write(folder, "0.2.0", "0.2.0", "0.1.0")
+    (folder / PROJECT).write_text(text)
+    commit_all(folder, "Half", tag="v0.2.0")
+
+
+def _changelog_forgotten(folder: Path) -> None:
+    write(folder, "0.2.0", "0.1.0")
+    commit_all(folder, "No changelog", tag="v0.2.0")
+
+
+def _changelog_empty(folder: Path) -> None:
+    write(folder, "0.2.0", "0.2.0", "0.1.0")
+    path = folder / CHANGELOG
+    path.write_text(path.read_text().replace("What 0.2.0 brings.", ""))
+    commit_all(folder, "Empty changelog", tag="v0.2.0")
+
+
+def _tag_forgotten(folder: Path) -> None:
+    write(folder, "0.2.0", "0.2.0", "0.1.0")
+    commit_all(folder, "No tag")
+
+
+def _tag_elsewhere(folder: Path) -> None:
+    git(folder, "checkout", "-q", "-b", "other")
+    write(folder, "0.2.0", "0.2.0", "0.1.0")
+    commit_all(folder, "Elsewhere", tag="v0.2.0")
+    git(folder, "checkout", "-q", "main")
+    write(folder, "0.2.0", "0.2.0", "0.1.0")
+    commit_all(folder, "Here")
+
+
+def _gone_back(folder: Path) -> None:
+    assert main(["0.2.0"], folder) == 0
+    write(folder, "0.1.0", "0.1.0")
+    commit_all(folder, "Back")
+
+
+def _out_of_order(folder: Path) -> None:
+    write(folder, "0.2.0", "0.2.0", "0.1.0", "0.1.5")
+    commit_all(folder, "Order", tag="v0.2.0")
+
+
+def _no_version(folder: Path) -> None:
+    write(folder, "next", "0.1.0")
+    commit_all(folder, "No version")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_version_forgotten, "at the tag v0.2.0, cookiecutter.json says 0.1.0, not 0.2.0"),
+        (_project_forgotten, "pyproject.toml says 0.1.0, not 0.2.0"),
+        (_changelog_forgotten, "CHANGELOG.md has no section '## 0.2.0'"),
+        (_changelog_empty, "CHANGELOG.md says nothing under '## 0.2.0'"),
+        (_tag_forgotten, "cookiecutter.json says 0.2.0, which has no tag"),
+        (_tag_elsewhere, "the tag v0.2.0 is not in the history of this commit"),
+        (_gone_back, "cookiecutter.json says 0.1.0, though 0.2.0 was released before"),
+        (_out_of_order, "are not in order"),
+        (_no_version, "cookiecutter.json says next: it must be like 1.2.3"),
+    ],
+    ids=lambda one: getattr(one, "__name__", ""),
+)
+def test_each_fault_of_a_history_is_found(
+    repository: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None],
+    said: str,
+) -> None:
+    spoil(repository)
+    assert main(["--check"], repository) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_section_for_the_next_version_is_no_fault_before_its_release(repository: Path) -> None:
+    # The changelog is written first, and the release step asks for it.
+    assert found(repository) == []
+
+
+def test_a_clone_without_tags_or_history_is_compared_as_far_as_it_goes(
+    repository: Path, tmp_path: Path
+) -> None:
+    assert main(["0.2.0"], repository) == 0
+    for name, options in (("none", ["--no-tags"]), ("shallow", ["--depth=1"])):
+        clone = tmp_path / name
+        git(tmp_path, "clone", "-q", *options, f"file://{repository}", str(clone))
+        faults, notes = check(Repository(clone))
+        assert faults == [] and len(notes) == 1
+    write(clone, "0.3.0", "0.2.0", "0.1.0")
+    assert any("no section '## 0.3.0'" in one for one in found(clone))
+
+
+def test_a_copy_that_is_no_repository_is_compared_too(repository: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(repository, tmp_path / "copy", ignore=shutil.ignore_patterns(".git"))
+    write(copy, "0.1.0", "0.1.0")
+    assert check(Repository(copy))[0] == []
+    assert main(["0.2.0"], copy) == 1
