@@ -21,7 +21,8 @@ from fleets.answers import Questions
 from fleets.children import Children, environment, in_parallel
 from fleets.table import Fault, Row, check, read
 
-SLUG = "{{cookiecutter.project_slug}}"
+_PROJECT = "{{cookiecutter.project_slug}}"
+_STAMPED_FROM = ("cookiecutter.json", "copier.yml", "hooks", "validators", _PROJECT)
 _FIRST_COMMIT = (
     ("git", "init", "-q"),
     ("git", "add", "."),
@@ -170,7 +171,7 @@ def notes(version: str) -> list[str]:
         found.append(
             f"note: this clone is at {described() or 'no commit'}, not at the release v{version}."
         )
-    if _git("status", "--porcelain", "--", "cookiecutter.json", "hooks", SLUG):
+    if _git("status", "--porcelain", "--", *_STAMPED_FROM):
         found.append(
             "note: this clone has changes that are not committed. They are stamped, and the first "
             "update of each project will meet them as edits of its own."
