@@ -345,9 +345,8 @@ def test_the_answers_are_held_against_those_that_the_newer_template_asks(
         )
         replace(
             upstream.file(".copier-answers.yml"),
-            "{%- for key, value in cookiecutter.items() if",
-            "{% if team is defined %}\nteam: '{{ team }}'{% endif %}\n"
-            "{%- for key, value in cookiecutter.items() if",
+            "create_venv: {{ cookiecutter.create_venv | lower }}",
+            "create_venv: {{ cookiecutter.create_venv | lower }}\nteam: '{{ team }}'",
         )
 
     upstream.release("0.2.0", change)

@@ -24,7 +24,11 @@ def refused_answer(said: str) -> tuple[str, str] | None:
 
 def refused(given: Mapping[str, str], wrong: Mapping[str, str]) -> Problem:
     """The answers that were refused, each with its rule."""
-    listed = "\n".join(f"  {key} is {given[key]!r}: {said}" for key, said in wrong.items())
+    # The template's rules repeat the value.
+    listed = "\n".join(
+        f"  {key} is {given[key]!r}: {said.removeprefix(f'{given[key]!r}: ')}"
+        for key, said in wrong.items()
+    )
     return Problem(f"Nothing was changed. Answers that cannot be taken:\n{listed}")
 
 
@@ -42,9 +46,8 @@ def explained(said: str, before: Answers, reference: str) -> Problem:
     source, commit = before.source, before.commit
     if found := refused_answer(said):
         return Problem(
-            f"{NAME} has an answer that the template refuses: {found[0]} is "
-            f"{before.values.get(found[0])!r}. {found[1]}\nWas it edited by hand? Put right what it "
-            "says, and commit that."
+            f"{NAME} has an answer that the template refuses: {found[0]} is {found[1]}\n"
+            "Was it edited by hand? Put right what it says, and commit that."
         )
     if "Unknown revision" in said or "invalid reference" in said:
         unknown = reference or commit
