@@ -23,8 +23,8 @@ def update(
     """Merge a newer version of the template into this project; your edits stay.
 
     What you have is committed first: a tree with changes is refused. The result is staged and
-    not committed. On a conflict nothing is changed, and the exit code is 3; files that git
-    ignores are never touched.
+    not committed. On a conflict nothing is changed, the files are named, and the exit code is 3.
+    Files that git ignores are never touched.
 
     Parameters
     ----------

@@ -93,8 +93,9 @@ def _in_the_way(path: Path) -> bool:
 def _unknown_to_git(repository: Repository) -> list[str]:
     """What is neither tracked nor ignored: before an update there was nothing of the kind."""
     here = f":(literal){repository.folder}" if repository.folder else "."
+    folders = ("--directory", "--no-empty-directory")
     listed = repository.git(
-        "ls-files", "-z", "--others", "--exclude-standard", "--directory", "--", here
+        "ls-files", "-z", "--others", "--exclude-standard", *folders, "--", here
     )
     return [one.removeprefix(repository.folder) for one in git.names(listed)]
 

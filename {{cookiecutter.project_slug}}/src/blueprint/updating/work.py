@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ CURRENT = ":current:"
 
 
 class Conflicting(Problem):
-    """The merge has conflicts, and nothing was changed."""
+    """The merge has conflicts; only where they were asked for was anything brought in."""
 
     code = 3
 
@@ -197,23 +198,25 @@ def _follow_up(merge: Merge, done: bringing.Brought, wish: Wish) -> None:
     )
     telling.brought(merge, done)
     afterwards.sync(merge, done)
-    if merge.conflicts:
-        telling.conflicts(merge)
-    what = f"Update the template to {merge.after.commit}"
-    telling.commit(what if moved else f"Change {', '.join(changed)}", not merge.conflicts)
     steps = afterwards.next_steps(changed)
     if moved and not steps:
         steps = [
             f"{BLUEPRINT} lint && {BLUEPRINT} redeploy --dry-run    # does the server get news?"
         ]
-    if wish.redeploy and not merge.conflicts:
+    if merge.conflicts:
+        telling.conflicts(merge)
+    what = f"Update the template to {merge.after.commit}"
+    telling.commit(what if moved else f"Change {', '.join(changed)}", not merge.conflicts)
+    if wish.as_json:
+        telling.as_json(merge, done, then=steps)
+    if merge.conflicts:
+        sys.exit(Conflicting.code)
+    if wish.redeploy:
         afterwards.redeploy(changed)
-    elif not wish.as_json:
+    elif steps:
         show.ok("then, so that the server has it too:")
         for step in steps:
             telling.typed(step)
-    if wish.as_json:
-        telling.as_json(merge, done, then=steps)
 
 
 def _refuse_answers(merge: Merge, wish: Wish) -> None:
