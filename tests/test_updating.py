@@ -394,6 +394,8 @@ def test_a_project_inside_a_bigger_repository_with_a_detached_head_is_updated_al
 ) -> None:
     around = tmp_path / "our [big] house"
     path = project_of(upstream, stamped, around / "pipelines" / "orders")
+    # As from a server, whose repositories copier keeps a mirror of.
+    replace(path / ".copier-answers.yml", f"'{upstream.path}'", f"'git+file://{upstream.path}'")
     (around / "other.txt").write_text("x", "utf-8")
     git(around, "init", "--quiet")
     git(around, "add", "other.txt")

@@ -50,18 +50,7 @@ def explained(said: str, before: Answers, reference: str) -> Problem:
             "Was it edited by hand? Put right what it says, and commit that."
         )
     if "Unknown revision" in said or "invalid reference" in said:
-        unknown = reference or commit
-        if unknown == commit:
-            return Problem(
-                f"The template at {source} has no version {commit}, which this project is of "
-                f"(`_commit` in {NAME}). Without it nothing can be told from an edit. Was the "
-                "template not tagged then, or is its clone shallow? Tag it there, fetch its tags, or "
-                "write the commit that this project was stamped from there, and commit that."
-            )
-        return Problem(
-            f"The template at {source} has no {unknown!r}: --vcs-ref takes a tag, a branch or a "
-            "commit of it, or HEAD for what was committed last."
-        )
+        return _no_version(before, reference or commit)
     if "downgrad" in said:
         return Older(
             f"This project is at {commit}, which is newer than what was asked for. Nothing goes "
@@ -82,3 +71,17 @@ def explained(said: str, before: Answers, reference: str) -> Problem:
         )
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return Problem(f"copier failed, and nothing was changed: {lines[-1] if lines else 'no word'}")
+
+
+def _no_version(before: Answers, version: str) -> Problem:
+    if version != before.commit:
+        return Problem(
+            f"The template at {before.source} has no {version!r}: --vcs-ref takes a tag, a branch "
+            "or a commit of it, or HEAD for what was committed last."
+        )
+    return Problem(
+        f"The template at {before.source} has no version {version}, which this project is of "
+        f"(`_commit` in {NAME}). Without it nothing can be told from an edit. Was the template not "
+        "tagged then, or is its clone shallow? Tag it there, fetch its tags, or write the commit "
+        "that this project was stamped from there, and commit that."
+    )
