@@ -189,7 +189,7 @@ def test_the_troubleshooting_is_keyed_by_what_the_commands_print(project: Path) 
     for message in (
         *("Connection refused", "Deployment not found", "Work pool not found", "stuck in"),
         *("too old", "not what its locks say", "is taken by", "has faults", "belongs to"),
-        *("prefect.toml says", "Refused "),
+        *("prefect.toml says", "Refused ", "Nothing was changed: "),
     ):
         assert message in headings and message in printed, message
 

@@ -280,7 +280,7 @@ def test_a_conflict_changes_nothing_until_it_is_asked_for_and_then_git_knows_of_
     ]
     assert project.state() == before
 
-    printed = project.blueprint("update", "--keep-conflicts")
+    printed = project.blueprint("update", "--keep-conflicts", code=3)
     assert "conflict: src/data_pipeline/load.py" in printed
     assert "<<<<<<< before updating\n" in project.read("src/data_pipeline/load.py")
     assert "import annotations  # a" in project.read("src/blueprint/cuts.py")
@@ -292,7 +292,7 @@ def test_a_conflict_changes_nothing_until_it_is_asked_for_and_then_git_knows_of_
     left = {name: held for name, held in project.state().items() if not name.endswith("index")}
     assert left == {name: held for name, held in before.items() if not name.endswith("index")}
     # ... committed by mistake ...
-    project.blueprint("update", "--keep-conflicts")
+    project.blueprint("update", "--keep-conflicts", code=3)
     commit_all(project.path, "Not resolved")
     printed = project.blueprint("update", "--check", code=1)
     assert "still hold the marks" in printed and "src/data_pipeline/load.py" in printed
@@ -312,6 +312,7 @@ def test_what_git_ignores_is_kept_also_where_the_newer_template_has_such_a_file(
     ignored = {".env": "KEY=ours\n", "data/a.duckdb": "rows", "quarantine/x": "y", "Procfile": "p"}
     for name, text in ignored.items():
         project.write(name, text)
+    (project.path / "empty").mkdir()
 
     def change() -> None:
         upstream.file(".env").write_text("KEY=theirs\n", "utf-8")
@@ -325,6 +326,7 @@ def test_what_git_ignores_is_kept_also_where_the_newer_template_has_such_a_file(
     assert ".env: the template has such a file now" in printed
     assert "quarantine: the template has such a file now" in printed
     assert "data/: git ignored it" in printed
+    assert printed.count("git ignored it") == 1  # an empty folder is none
     assert project.status()[-1] == "?? data/"
     assert not {".env", "quarantine", "Procfile"} & {line[3:] for line in project.status()}
 
@@ -345,9 +347,8 @@ def test_the_answers_are_held_against_those_that_the_newer_template_asks(
         )
         replace(
             upstream.file(".copier-answers.yml"),
-            "{%- for key, value in cookiecutter.items() if",
-            "{% if team is defined %}\nteam: '{{ team }}'{% endif %}\n"
-            "{%- for key, value in cookiecutter.items() if",
+            "create_venv: {{ cookiecutter.create_venv | lower }}",
+            "create_venv: {{ cookiecutter.create_venv | lower }}\nteam: '{{ team }}'",
         )
 
     upstream.release("0.2.0", change)
@@ -393,6 +394,8 @@ def test_a_project_inside_a_bigger_repository_with_a_detached_head_is_updated_al
 ) -> None:
     around = tmp_path / "our [big] house"
     path = project_of(upstream, stamped, around / "pipelines" / "orders")
+    # As from a server, whose repositories copier keeps a mirror of.
+    replace(path / ".copier-answers.yml", f"'{upstream.path}'", f"'git+file://{upstream.path}'")
     (around / "other.txt").write_text("x", "utf-8")
     git(around, "init", "--quiet")
     git(around, "add", "other.txt")
@@ -537,6 +540,19 @@ def test_a_template_that_cannot_be_read_is_told_in_words(
         before = project.state()
         assert told in project.blueprint("update", code=1)
         assert project.state() == before
+
+
+def test_without_a_package_index_it_says_so_and_how_to_go_on(project: Project) -> None:
+    (project.path / ".blueprint" / "copier").unlink()
+    nowhere = "http://127.0.0.1:9/simple"
+    indexes = dict.fromkeys(("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"), nowhere)
+    offline = {"PIP_NO_CACHE_DIR": "1", "UV_NO_CACHE": "1"}
+    before = project.state()
+    printed = project.blueprint("update", code=1, **indexes, **offline)
+    assert "the package index could not be reached" in printed
+    assert "blueprint update --check" in printed
+    assert project.state() == before
+    assert not (project.path / ".blueprint" / "copier").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

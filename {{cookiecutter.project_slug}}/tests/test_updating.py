@@ -107,6 +107,23 @@ def test_it_is_in_the_folder_and_in_the_index_and_what_is_ignored_stays(
     assert not (root / ".blueprint" / "update-under-way").exists()
 
 
+def test_a_file_may_become_a_folder_and_a_folder_a_file(root: Path, tmp_path: Path) -> None:
+    folder = made(tmp_path / "other")
+    (folder / "a.txt").unlink()
+    shutil.rmtree(folder / "empties")
+    (folder / "a.txt").mkdir()
+    (folder / "a.txt" / "deep").write_text("x\n", "utf-8")
+    (folder / "empties").write_text("a file\n", "utf-8")
+    git(folder, "add", "-A")
+    changes = _differences(folder, "HEAD", git(folder, "write-tree").strip())
+    done = bringing.bring(Repository(root), Merge(folder, ANSWERS, ANSWERS, changes))
+    assert (done.added, done.kept) == (["a.txt/deep", "empties"], [])
+    assert (root / "a.txt/deep").read_text("utf-8") == "x\n"
+    assert (root / "empties").read_text("utf-8") == "a file\n"
+    git(root, "restore", "--staged", "--worktree", ".")
+    assert {name: (root / name).read_text("utf-8") for name in BEFORE} == BEFORE
+
+
 @pytest.mark.parametrize("which", range(4))
 @pytest.mark.parametrize(
     ("failure", "raised"), [(OSError(28, "No space left"), Problem), (KeyboardInterrupt(), None)]

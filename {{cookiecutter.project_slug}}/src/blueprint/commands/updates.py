@@ -15,7 +15,7 @@ _Json = Annotated[bool, Parameter(name="--json", negative=())]
 
 def update(
     *answers: str,
-    vcs_ref: str = "",
+    vcs_ref: str | None = None,
     check: _Flag = False,
     keep_conflicts: _Flag = False,
     as_json: _Json = False,
@@ -23,8 +23,8 @@ def update(
     """Merge a newer version of the template into this project; your edits stay.
 
     What you have is committed first: a tree with changes is refused. The result is staged and
-    not committed. On a conflict nothing is changed, and the exit code is 3; files that git
-    ignores are never touched.
+    not committed. On a conflict nothing is changed, the files are named, and the exit code is 3.
+    Files that git ignores are never touched.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def update(
         if answers or vcs_ref or keep_conflicts:
             raise Problem("--check goes with --json alone: it only looks.")
         sys.exit(work.check(as_json))
-    work.update(answers, vcs_ref, keep_conflicts, as_json)
+    work.update(answers, vcs_ref or "", keep_conflicts, as_json)
 
 
 def reconfigure(

@@ -51,7 +51,9 @@ def bring(repository: Repository, merge: Merge) -> Brought:
     try:
         CUT_OFF.touch()
         written.index(_objects_and_lines(repository, merge, brought))
-        for path in (*brought.deleted, *brought.added, *brought.changed):
+        for path in brought.deleted:
+            written.without(path_of(ROOT, path))
+        for path in (*brought.added, *brought.changed):
             written.file(path_of(ROOT, path), path_of(merge.folder, path))
         repository.asked("update-index", "-q", "--refresh")
     except BaseException as error:
@@ -70,11 +72,12 @@ def bring(repository: Repository, merge: Merge) -> Brought:
 def _planned(merge: Merge) -> Brought:
     """What is to be written. A conflict about a file that is to go leaves it as it is."""
     stay = {one.path for one in merge.conflicts if one.stages[2] is None}
+    gone = {path_of(ROOT, path) for path, one in merge.changes.items() if one.kind == "D"}
     brought = Brought()
     for path, change in sorted(merge.changes.items()):
         if path in stay:
             continue
-        if change.kind == "A" and _in_the_way(path_of(ROOT, path)):
+        if change.kind == "A" and _in_the_way(path_of(ROOT, path), gone):
             brought.kept.append(path)
         else:
             where = {"A": brought.added, "M": brought.changed, "D": brought.deleted}
@@ -82,19 +85,26 @@ def _planned(merge: Merge) -> Brought:
     return brought
 
 
-def _in_the_way(path: Path) -> bool:
-    """Whether something stands there that git does not know; or a file where a folder has to be."""
-    if os.path.lexists(path):
-        return True
-    parents = [one for one in path.parents if one.is_relative_to(ROOT) and one != ROOT]
-    return any(os.path.lexists(one) and (one.is_symlink() or not one.is_dir()) for one in parents)
+def _in_the_way(path: Path, gone: set[Path]) -> bool:
+    """Whether something stands there that git does not know; or a file where a folder has to be.
+
+    gone: what will have been deleted by then.
+    """
+    if path.is_dir() and not path.is_symlink():
+        return any(one not in gone for one in path.rglob("*") if one.is_symlink() or one.is_file())
+    above = [one for one in path.parents if one != ROOT and one.is_relative_to(ROOT)]
+    return os.path.lexists(path) or any(
+        os.path.lexists(one) and one not in gone and (one.is_symlink() or not one.is_dir())
+        for one in above
+    )
 
 
 def _unknown_to_git(repository: Repository) -> list[str]:
     """What is neither tracked nor ignored: before an update there was nothing of the kind."""
     here = f":(literal){repository.folder}" if repository.folder else "."
+    folders = ("--directory", "--no-empty-directory")
     listed = repository.git(
-        "ls-files", "-z", "--others", "--exclude-standard", "--directory", "--", here
+        "ls-files", "-z", "--others", "--exclude-standard", *folders, "--", here
     )
     return [one.removeprefix(repository.folder) for one in git.names(listed)]
 
@@ -140,25 +150,27 @@ class _Written:
         place = repository.git("rev-parse", "--git-path", "index").decode().strip()
         self._index = repository.top / place
         self._index_before: bytes | None = None
-        self._before: list[tuple[Path, tuple[bytes, int] | None]] = []
-        self._made: list[Path] = []
+        self._steps: list[tuple[Path, tuple[bytes, int] | None]] = []
+        """Each file with its bytes and mode before, and each folder that was made, in order."""
 
     def index(self, lines: bytes) -> None:
         """Have git's index say this."""
         self._index_before = self._index.read_bytes()
         self._repository.git("update-index", "-z", "--index-info", feed=lines)
 
+    def without(self, path: Path) -> None:
+        """Delete a file, and the folders that are empty then."""
+        self._steps.append((path, _held(path)))
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == ROOT or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
     def file(self, path: Path, source: Path) -> None:
-        """Make a file as its source is: written, or gone."""
-        self._before.append((path, _held(path)))
-        if not os.path.lexists(source):
-            path.unlink(missing_ok=True)
-            for folder in path.parents:
-                if folder == ROOT or any(folder.iterdir()):
-                    break
-                folder.rmdir()
-            return
+        """Make a file as its source is."""
         self._make(path.parent)
+        self._steps.append((path, _held(path)))
         draft = STATE / f"draft-{os.getpid()}"
         try:
             shutil.copy(source, draft, follow_symlinks=False)
@@ -171,15 +183,12 @@ class _Written:
         """Put everything back; a second Ctrl-C does not keep it from that."""
         asked = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            for path, before in reversed(self._before):
+            for path, before in reversed(self._steps):
                 with suppress(OSError):
                     _put_back(path, before)
-            for folder in reversed(self._made):
-                with suppress(OSError):
-                    folder.rmdir()
-            before = self._index_before
-            if before is not None and before != self._index.read_bytes():
-                self._index.write_bytes(before)
+            before_all = self._index_before
+            if before_all is not None and before_all != self._index.read_bytes():
+                self._index.write_bytes(before_all)
         finally:
             signal.signal(signal.SIGINT, asked)
 
@@ -187,8 +196,8 @@ class _Written:
         missing = [folder, *folder.parents]
         missing = missing[: next(n for n, one in enumerate(missing) if one.is_dir())]
         for one in reversed(missing):
+            self._steps.append((one, None))
             one.mkdir()
-            self._made.append(one)
 
 
 def _keep_mode(path: Path, draft: Path) -> None:
@@ -207,6 +216,8 @@ def _held(path: Path) -> tuple[bytes, int] | None:
 
 
 def _put_back(path: Path, before: tuple[bytes, int] | None) -> None:
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
     path.unlink(missing_ok=True)
     if before is None:
         return

@@ -24,7 +24,11 @@ def refused_answer(said: str) -> tuple[str, str] | None:
 
 def refused(given: Mapping[str, str], wrong: Mapping[str, str]) -> Problem:
     """The answers that were refused, each with its rule."""
-    listed = "\n".join(f"  {key} is {given[key]!r}: {said}" for key, said in wrong.items())
+    # The template's rules repeat the value.
+    listed = "\n".join(
+        f"  {key} is {given[key]!r}: {said.removeprefix(f'{given[key]!r}: ')}"
+        for key, said in wrong.items()
+    )
     return Problem(f"Nothing was changed. Answers that cannot be taken:\n{listed}")
 
 
@@ -42,23 +46,11 @@ def explained(said: str, before: Answers, reference: str) -> Problem:
     source, commit = before.source, before.commit
     if found := refused_answer(said):
         return Problem(
-            f"{NAME} has an answer that the template refuses: {found[0]} is "
-            f"{before.values.get(found[0])!r}. {found[1]}\nWas it edited by hand? Put right what it "
-            "says, and commit that."
+            f"{NAME} has an answer that the template refuses: {found[0]} is {found[1]}\n"
+            "Was it edited by hand? Put right what it says, and commit that."
         )
     if "Unknown revision" in said or "invalid reference" in said:
-        unknown = reference or commit
-        if unknown == commit:
-            return Problem(
-                f"The template at {source} has no version {commit}, which this project is of "
-                f"(`_commit` in {NAME}). Without it nothing can be told from an edit. Was the "
-                "template not tagged then, or is its clone shallow? Tag it there, fetch its tags, or "
-                "write the commit that this project was stamped from there, and commit that."
-            )
-        return Problem(
-            f"The template at {source} has no {unknown!r}: --vcs-ref takes a tag, a branch or a "
-            "commit of it, or HEAD for what was committed last."
-        )
+        return _no_version(before, reference or commit)
     if "downgrad" in said:
         return Older(
             f"This project is at {commit}, which is newer than what was asked for. Nothing goes "
@@ -79,3 +71,17 @@ def explained(said: str, before: Answers, reference: str) -> Problem:
         )
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return Problem(f"copier failed, and nothing was changed: {lines[-1] if lines else 'no word'}")
+
+
+def _no_version(before: Answers, version: str) -> Problem:
+    if version != before.commit:
+        return Problem(
+            f"The template at {before.source} has no {version!r}: --vcs-ref takes a tag, a branch "
+            "or a commit of it, or HEAD for what was committed last."
+        )
+    return Problem(
+        f"The template at {before.source} has no version {version}, which this project is of "
+        f"(`_commit` in {NAME}). Without it nothing can be told from an edit. Was the template not "
+        "tagged then, or is its clone shallow? Tag it there, fetch its tags, or write the commit "
+        "that this project was stamped from there, and commit that."
+    )

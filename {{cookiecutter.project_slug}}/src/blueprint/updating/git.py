@@ -70,6 +70,7 @@ def environment(plain: bool = False) -> dict[str, str]:
         for number, (key, value) in enumerate(_PLAIN.items(), start=first):
             kept |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         kept |= {"GIT_CONFIG_COUNT": str(first + len(_PLAIN)), "GIT_TEMPLATE_DIR": ""}
+        kept["GIT_DEFAULT_HASH"] = "sha1"
         who = {"NAME": "blueprint", "EMAIL": "blueprint@localhost"}
         for role in ("AUTHOR", "COMMITTER"):
             kept |= {f"GIT_{role}_{key}": value for key, value in who.items()}

@@ -75,7 +75,9 @@ def merge(
     folder = _copy(repository, scratch)
     show.doing(f"reading the template, {before.source}, as it was at {before.commit}")
     old = _rendered(folder, scratch, before)
-    show.doing("merging what the template has changed into what you have")
+    show.doing(
+        f"merging what {'the answers change' if given else 'it has changed'} into what you have"
+    )
     _update(folder, scratch, before, reference, given)
     stages = _unmerged(folder)
     git.git(folder, "add", "--all", "--force", ".", plain=True)

@@ -57,6 +57,11 @@ def find() -> Repository:
             f"or brought back. Commit the project as it is, in {ROOT}:\n    {_BEGIN}\n"
             "then run this again."
         )
+    if (repository.asked("rev-parse", "--show-object-format") or "sha1").strip() != "sha1":
+        raise Problem(
+            f"The repository of {ROOT} names its objects by SHA-256, which copier cannot merge in. "
+            "Update a clone of it in the usual format, and take the changes over as a patch."
+        )
     _need_answers(repository)
     return repository
 

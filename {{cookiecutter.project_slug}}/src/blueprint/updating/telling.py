@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from blueprint import show
+from blueprint.checking.verdict import BLUEPRINT
 from blueprint.updating.answers import FROZEN, NAME, Answers
 from blueprint.updating.bringing import Brought
 from blueprint.updating.drift import Drift
@@ -23,12 +24,11 @@ def refused(merge: Merge, again: str, drifted: list[Drift]) -> str:
             f"{one.place} says {one.key} {one.there!r}, written there by hand since {one.answer!r} "
             f"was answered, and now {one.asked!r} is asked for. Either take the edit over as the "
             "answer first, which meets no conflict:",
-            f"    blueprint reconfigure {one.as_answer()} && git commit -m 'Take {one.key} over'",
-            "and run this again; or",
+            f"    {BLUEPRINT} reconfigure {one.as_answer()} && git commit -m 'Take {one.key} over'",
+            "and run this again. Or:",
         ]
-    head = "or bring" if drifted else "To resolve them by hand, bring"
     lines += [
-        f"{head} all in with the conflicts marked, edit these files, `git add` each, commit:",
+        "Bring it in with the conflicts marked, edit these files, `git add` each, and commit:",
         f"    {again} --keep-conflicts",
     ]
     return "\n".join(lines)
@@ -59,7 +59,7 @@ def answered(before: Answers, after: Answers) -> list[str]:
         if key not in before.values and key not in FROZEN:
             told.append(
                 f"a new question, {key}, has its default: {value!r}. "
-                f"Another answer: blueprint reconfigure {key}=..."
+                f"Another answer: {BLUEPRINT} reconfigure {key}=..."
             )
     for key, value in before.values.items():
         if key not in after.values:

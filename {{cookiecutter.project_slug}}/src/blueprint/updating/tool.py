@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from blueprint import show
+from blueprint.checking.verdict import BLUEPRINT
 from blueprint.project import STATE, Problem
 from blueprint.updating import git
 from runtime.project import ROOT
@@ -43,10 +45,12 @@ def ready() -> None:
         failure = _install(bootstrap, None)
     if failure:
         shutil.rmtree(FOLDER, ignore_errors=True)
+        lost = re.search("(?i)connection|timed out|unreachable|resolve|certificate|proxy", failure)
+        reason = "the package index could not be reached: " if lost else ""
         raise Problem(
-            f"copier could not be installed: {bootstrap.why(failure)}\n"
-            "Nothing else was done. Where the package index can be reached, this command again "
-            "goes on from here; it installs what src/blueprint/updating/copier.lock names."
+            f"copier, which merges, could not be installed: {reason}{bootstrap.why(failure)}\n"
+            "Nothing was changed. Where a package index can be reached (PIP_INDEX_URL names "
+            f"another), this installs it, once: {BLUEPRINT} update --check"
         )
     _MADE_FROM.write_text(_wanted(), "utf-8")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ CURRENT = ":current:"
 
 
 class Conflicting(Problem):
-    """The merge has conflicts, and nothing was changed."""
+    """The merge has conflicts; only where they were asked for was anything brought in."""
 
     code = 3
 
@@ -124,9 +125,10 @@ def check(as_json: bool) -> int:
     """
     show.quiet(as_json)
     before = _known()
-    with alone():
-        tool.ready()
-    with scratch_folder() as scratch:
+    STATE.mkdir(exist_ok=True)
+    with ends_cleanly(), scratch_folder() as scratch:
+        with alone():
+            tool.ready()
         done = tool.copier(ROOT, scratch, "check-update", "--output-format", "json", ".")
     if done.returncode != 0:
         raise faults.explained(done.stderr, before, before.commit)
@@ -190,30 +192,30 @@ def _change(before: Answers, wish: Wish) -> None:
 def _follow_up(merge: Merge, done: bringing.Brought, wish: Wish) -> None:
     changed = afterwards.changed_answers(merge)
     moved = merge.before.commit != merge.after.commit
-    show.ok(
-        f"the template's {merge.before.commit} became {merge.after.commit}"
-        if moved
-        else "; ".join(f"{key}: {old} became {new}" for key, (old, new) in changed.items())
-    )
+    done_with = "; ".join(f"{key}: {old} became {new}" for key, (old, new) in changed.items())
+    message = f"Change {', '.join(changed)}"
+    if moved or not changed:
+        done_with = f"the template's {merge.before.commit} became {merge.after.commit}"
+        message = f"Update the template to {merge.after.commit}"
+    show.ok(done_with)
     telling.brought(merge, done)
-    afterwards.sync(merge, done)
-    if merge.conflicts:
-        telling.conflicts(merge)
-    what = f"Update the template to {merge.after.commit}"
-    telling.commit(what if moved else f"Change {', '.join(changed)}", not merge.conflicts)
     steps = afterwards.next_steps(changed)
     if moved and not steps:
-        steps = [
-            f"{BLUEPRINT} lint && {BLUEPRINT} redeploy --dry-run    # does the server get news?"
-        ]
-    if wish.redeploy and not merge.conflicts:
+        steps = [f"{BLUEPRINT} redeploy --dry-run    # does the server have to get something?"]
+    if merge.conflicts:
+        telling.conflicts(merge)
+    telling.commit(message, not merge.conflicts)
+    if wish.as_json:
+        telling.as_json(merge, done, then=steps)
+    afterwards.sync(merge, done)
+    if merge.conflicts:
+        sys.exit(Conflicting.code)
+    if wish.redeploy:
         afterwards.redeploy(changed)
-    elif not wish.as_json:
+    elif steps:
         show.ok("then, so that the server has it too:")
         for step in steps:
             telling.typed(step)
-    if wish.as_json:
-        telling.as_json(merge, done, then=steps)
 
 
 def _refuse_answers(merge: Merge, wish: Wish) -> None:
