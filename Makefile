@@ -1,11 +1,13 @@
 # make demo · make test · make test-fast · make check · make lock · make pictures · make index · make durations
 # make bench · make bench-memory · make bench-orchestration · make bench-postgres · make bench-infer
+# make fleet ARGS="stamp ../projects.csv --into ../projects --git"
 #
 # Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv,
 # and for the benchmarks into benchmarks/.venv.
 
 .PHONY: demo test test-fast check lock pictures index durations clean
 .PHONY: bench bench-memory bench-orchestration bench-postgres bench-infer
+.PHONY: fleet
 .DEFAULT_GOAL := test
 
 # A name on the PATH may be a shim that runs nothing, so each is tried.
@@ -79,6 +81,11 @@ bench: benchmarks/.venv/.ready
 
 bench-memory bench-orchestration bench-postgres bench-infer: bench-%: benchmarks/.venv/.ready
 	@$(BENCH_PYTHON) benchmarks/$*.py $(BENCH)
+
+# Many projects at once: docs/FLEET.md.
+ARGS ?= --help
+fleet: $(BIN)/.ready
+	@$(BIN)/python tools/fleet.py $(ARGS)
 
 clean:
 	rm -rf .venv .cache/azurite benchmarks/.venv benchmarks/.cache .pytest_cache .ruff_cache

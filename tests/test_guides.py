@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, BakedProject
 from guides import Block, anchors, blocks, links, named_files, prose
+from histories import Template, comes_from
 from living import Living, free_port, nothing_left_running, wait_for
 from test_rendering import EXPECTED
 from test_stamped_project import CHECKS
@@ -26,7 +27,7 @@ GUIDES = [
     *("docs/START_HERE.md", "docs/QUICK_START.md", "docs/EXECUTION_INSTRUCTIONS.md"),
     *("docs/SERVER_INSTRUCTIONS.md", "docs/VALIDATION_INSTRUCTIONS.md", "docs/EXECUTION_GUIDE.md"),
     *("README.md", "docs/RUNS.md", "docs/CONTRACT.md", "docs/SOURCES.md"),
-    *("docs/TARGETS.md", "docs/README.md", "docs/INDEX.md"),
+    *("docs/TARGETS.md", "docs/UPDATING.md", "docs/README.md", "docs/INDEX.md"),
 ]
 # What no test machine has: a mark in the guide says so, and there are no more of them than these.
 NOT_RUN = {
@@ -59,7 +60,7 @@ def followed() -> set[str]:
 
 @pytest.fixture(scope="module")
 def living(
-    stamp_into: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+    stamp_into: Callable[..., Path], released: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Living]:
     """A stamped project with answers of its own, in which all guides are followed."""
     scratch = tmp_path_factory.mktemp("followed")
@@ -74,7 +75,10 @@ def living(
             schedule="30 5 * * *",
             prefect_api_url=api_url,
         )
+        comes_from(Template(released, scratch / "template"), path)
         one = Living(path, api_url, scratch / "home" / "prefect")
+        one.environment |= {f"GIT_{role}_NAME": "t" for role in ("AUTHOR", "COMMITTER")}
+        one.environment |= {f"GIT_{role}_EMAIL": "t@t" for role in ("AUTHOR", "COMMITTER")}
         try:
             yield one
         finally:
@@ -185,7 +189,7 @@ def test_the_troubleshooting_is_keyed_by_what_the_commands_print(project: Path) 
     for message in (
         *("Connection refused", "Deployment not found", "Work pool not found", "stuck in"),
         *("too old", "not what its locks say", "is taken by", "has faults", "belongs to"),
-        *("prefect.toml says", "Refused "),
+        *("prefect.toml says", "Refused ", "Nothing was changed: "),
     ):
         assert message in headings and message in printed, message
 

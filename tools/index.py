@@ -34,11 +34,13 @@ SAID = {
     "docs/SOURCES.md": "addresses, credentials, pages, formats, retries",
     "docs/START_HERE.md": "which guide for what, and what is needed first",
     "docs/TARGETS.md": "DuckDB, PostgreSQL, Parquet, and a target of your own",
+    "docs/UPDATING.md": "other answers, and a newer template: update, reconfigure, conflicts",
     "prefect.toml": "Prefect's settings for this project alone: the API's address, the server's port",
     "prefect.yaml": "the manifest: pool, schedule, timezone and parameters",
     "pyproject.toml": "dependencies, limits and notification, and the settings of the tools",
     "requirements.lock": "every package of the environment, with hashes",
     "scripts/_blueprint.sh": "read by the scripts: answers `--help`, has the environment made",
+    "src/blueprint/updating/copier.lock": "what updates are merged with, with hashes; not in `.venv`",
 }
 ROOMS = (
     ("The project's folder", "", "What stands here is read by the tools by name."),

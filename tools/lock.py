@@ -36,6 +36,10 @@ HEAD_OF_TESTS = (
     "# What {tests} needs besides {besides},\n"
     "# with hashes, for every platform. Moved on purpose with `make lock`.\n"
 )
+HEAD_OF_COPIER = (
+    "# What `blueprint update` merges with, in an environment of its own, with hashes, for every\n"
+    "# platform. Do not edit: the template moves it on purpose.\n"
+)
 HEAD_OF_EXTRA = (
     "# What the extra `{extra}` adds to requirements.lock. Do not edit: the template moves it on\n"
     "# purpose, from what pyproject.toml asks for.\n"
@@ -66,7 +70,7 @@ def resolve(source: Path) -> str:
         return compile_pins(copy.parent, "--group", "pyproject.toml:dev", copy.name)
 
 
-def resolve_extra(needs: list[str], base: str) -> str:
+def resolve_extra(needs: list[str], base: str = "") -> str:
     """The pins for an extra that the base does not hold, chosen to go with the base's."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -92,6 +96,8 @@ def main() -> None:
     for extra, needs in settings["project"]["optional-dependencies"].items():
         lock = PROJECT / f"requirements-{extra}.lock"
         files[lock] = HEAD_OF_EXTRA.format(extra=extra) + resolve_extra(needs, base)
+    pins = resolve_extra(settings["dependency-groups"]["update"])
+    files[PROJECT / "src" / "blueprint" / "updating" / "copier.lock"] = HEAD_OF_COPIER + pins
     for lock, text in files.items():
         moved = not lock.exists() or lock.read_text("utf-8") != text
         if moved:

@@ -6,7 +6,7 @@ import sys
 
 from cyclopts import App
 
-from blueprint.commands import checks, phases, processes, records, runs, upkeep
+from blueprint.commands import checks, phases, processes, records, runs, updates, upkeep
 from blueprint.project import Problem
 from ingest.errors import PipelineError
 
@@ -25,7 +25,7 @@ for command in (
     *(phases.phase1, phases.phase2, phases.phase3, phases.deploy, phases.lint),
     *(phases.redeploy, phases.cleanup),
     *(processes.up, processes.down, processes.logs, processes.server, processes.worker),
-    *(upkeep.prune, upkeep.units),
+    *(upkeep.prune, upkeep.units, updates.update, updates.reconfigure),
     *(checks.status, checks.validate_setup, checks.validate_install, checks.validate),
     *(checks.test_local, runs.run, runs.test_failure),
     *(records.infer_contract, records.preview, records.replay_quarantine),
