@@ -107,9 +107,8 @@ def _deployment(one: Deployment, facts: Facts) -> list[Finding]:
         if what.startswith("Deployment not found"):
             return [Finding(f"{what} Phase 2 deploys it.", _DEPLOY)]
         if "cannot be loaded" in what:
-            return [
-                Finding(what, "edit src/data_pipeline/flow.py, then: scripts/validate_setup.sh")
-            ]
+            module = what.partition(":")[0].replace(".", "/")
+            return [Finding(what, f"edit src/{module}.py, then: scripts/validate_setup.sh")]
         return [Finding(f"{what}\n{rest}", f"edit prefect.yaml, then: {_DEPLOY}")]
     found = []
     if one.differences:

@@ -67,22 +67,26 @@ class Inferred:
 
 
 def infer(
-    source: SourceFile, today: date, say: Say = silent, called: str | None = None
+    source: SourceFile,
+    today: date,
+    say: Say = silent,
+    called: str | None = None,
+    table: str | None = None,
 ) -> Inferred:
-    """Infer the contract of a source; the table is named after its file.
+    """Infer the contract of a source.
 
-    called: what the contract calls its source, without secrets; else `source.url`. Raises
+    table: its name; else it is named after the source's file. called: what the contract calls its source, without secrets; else `source.url`. Raises
     SourceError for a source without records and for one that cannot be read, ContractError for
     one that no contract can be written for.
     """
     reading = Reading(source)
     called = called or source.url
-    table = table_name(called)
+    named = table_name(called)
     widened: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
         parts, unique, records = _observed(reading, Path(folder), say)
         for number in itertools.count():
-            code = Code(parts, chosen(unique, parts, table), table)
+            code = Code(parts, chosen(unique, parts, named), table or named)
             text = signed(code.text, called, today, records)
             check(text, code.names)
             contract = _loaded(text, Path(folder) / f"contract{number}.py")
