@@ -16,7 +16,7 @@ from blueprint.pipelines.which import FIRST, package_of
 from blueprint.project import Problem
 from runtime.project import ROOT
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _ROOMS = {FIRST, "ingest", "runtime", "blueprint"}
 _BESIDE = {"tests", "scripts", "conftest", "bootstrap"}
 
@@ -24,11 +24,11 @@ _BESIDE = {"tests", "scripts", "conftest", "bootstrap"}
 def check(name: str, deployments: Sequence[Mapping[str, Any]]) -> None:
     """Raises Problem where a pipeline cannot be called so; nothing is imported for it."""
     if not _NAME.fullmatch(name):
-        fitting = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")[:40]
+        fitting = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")[:30]
         advice = f": {fitting}, perhaps" if _NAME.fullmatch(fitting) else ", as web_orders"
         raise Problem(
             f"A pipeline cannot be called {name!r}: it becomes a Python package. Take a lower-case "
-            f"letter, then letters, digits and _, 40 at most{advice}."
+            f"letter, then letters, digits and _, 30 at most{advice}."
         )
     if why := _reserved(name):
         raise Problem(_refused(name, why))
