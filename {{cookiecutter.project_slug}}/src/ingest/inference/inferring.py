@@ -116,7 +116,7 @@ def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str],
             raise ContractError(
                 f"{reading.source.url} has more than {MOST_FIELDS:,} different fields, which is no "
                 "table. Are the records keyed by their ids? Reshape it in "
-                "src/data_pipeline/extract.py, or write src/data_pipeline/contract.py by hand."
+                "extract.py, or write contract.py by hand."
             )
         candidates.add(block)
         say(f"Looked at {reading.records:,} records")
@@ -180,7 +180,7 @@ def _wider(parts: Parts, misfits: set[str], source: SourceFile) -> Parts:
         raise ContractError(
             f"No contract could be inferred that accepts every record of {source.url}: these fields "
             f"are refused whatever their type: {sorted(misfits)}. Write "
-            "src/data_pipeline/contract.py by hand, and report this."
+            "contract.py by hand, and report this."
         )
     return wider
 
