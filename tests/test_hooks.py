@@ -397,7 +397,7 @@ def test_a_stamp_ends_with_an_environment_and_the_next_commands(
     steps = [f"cd {project.path}", "scripts/execute_all_phases.sh", "git init"]
     assert sorted(steps, key=said.index) == steps
     assert "python3 bootstrap.py" not in said
-    assert not (project.path / ".git").exists(), "the hook runs no git"
+    assert not (project.path / ".git").exists(), "the hook makes no repository"
 
 
 def test_a_project_whose_environment_cannot_be_made_stays(
@@ -434,7 +434,7 @@ def test_post_gen_never_fails_and_never_removes_a_file(
         (project / "bootstrap.py").write_text(bootstrap)
     hook = tmp_path / "post_gen_project.py"
     text = (template / "hooks" / "post_gen_project.py").read_text("utf-8")
-    hook.write_text(re.sub(r"\{\{.*\}\}", "true", text), "utf-8")
+    hook.write_text(re.sub(r"\{\{.*\}\}", '{"create_venv": true}', text), "utf-8")
     done = subprocess.run([sys.executable, str(hook)], cwd=project, capture_output=True, text=True)
     assert done.returncode == 0
     assert (project / "mine.txt").read_text() == "kept"

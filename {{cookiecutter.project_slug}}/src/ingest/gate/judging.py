@@ -24,7 +24,7 @@ from ingest.arrays import array_blocks
 from ingest.blocks import Block
 from ingest.cells import CsvBlocks
 from ingest.contract import Contract
-from ingest.duck import connect, literal, quote
+from ingest.duck import PASSING_PARQUET, connect, literal, quote
 from ingest.elements import spooled_elements, unflattened
 from ingest.errors import ContractError, SourceError, TooManyRejected
 from ingest.formats import Format, RawRecord
@@ -205,7 +205,7 @@ class _Bench:
                 f"COPY (SELECT _position, NULL::VARCHAR AS _raw{fields} FROM (SELECT "
                 f"unnest(string_split($positions, ',')::BIGINT[]) AS _position, json_transform_strict("
                 f"unnest(string_split($lines, chr(10))), {shape}) AS r)) "
-                f"TO {literal(str(part))} (FORMAT parquet)",
+                f"TO {literal(str(part))} {PASSING_PARQUET}",
                 # A list of numbers as a parameter takes a tenth of a millisecond for each.
                 {"positions": ",".join(map(str, positions)), "lines": lines},
             )

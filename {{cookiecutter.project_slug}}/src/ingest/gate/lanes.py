@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from ingest.blocks import Block, without_undecodable
 from ingest.cells import row, with_line_feeds
-from ingest.duck import file_literal, literal, parquet_table
+from ingest.duck import PASSING_PARQUET, file_literal, literal, parquet_table
 from ingest.formats import RawRecord
 from ingest.gate import sql
 from ingest.gate.compiling import compiled
@@ -230,6 +230,7 @@ def _copied(
 ) -> tuple[int, list[tuple[int, str]]]:
     """Write the SELECT into the Parquet file; returns its rows, and those with a `_raw`."""
     path = literal(str(part))
-    read = cursor.execute(f"COPY ({select}) TO {path} (FORMAT parquet)", values).fetchall()[0][0]
+    copy = f"COPY ({select}) TO {path} {PASSING_PARQUET}"
+    read = cursor.execute(copy, values).fetchall()[0][0]
     rest = f"SELECT _position, _raw FROM {parquet_table(part)} WHERE _raw IS NOT NULL"
     return read, cursor.execute(rest).fetchall()

@@ -61,15 +61,23 @@ def _decimal(schema: Mapping[str, Any], where: str) -> Leaf:
     signed = not any(bounds.get(name, -1) >= 0 for name in ("ge", "gt"))
     checks = _compared(
         {name: bound for name, bound in bounds.items() if (name, bound) != ("ge", 0)},
-        lambda bound: f"{Decimal(bound):f}::DECIMAL(38, {places})",
+        lambda bound: _decimal_literal(bound, places),
     )
-    typed = (lambda value: f"abs({value}) < 1{'0' * min(whole, 27)}::DECIMAL(38, {places})",)
+    most = _decimal_literal(10 ** min(whole, 27), places)
+    typed: tuple[Check, ...] = (lambda value: f"abs({value}) < {most}",)
     if not signed:
         typed += (_check(">= 0"),)
     # As a JSON number it passes through a double, which keeps 15 digits; a text keeps all.
     number = tokens.decimal(min(whole, 15 - places), places, signed=signed)
     text = tokens.decimal(min(whole, 27), places, signed=signed)
     return Leaf(f'(?:{number}|"{text}")', text, f"decimal {places}", checks, typed)
+
+
+def _decimal_literal(number: Decimal | int, places: int) -> str:
+    """A number for SQL, as a DECIMAL no wider than it is: a wide one is slow to compare with."""
+    text = f"{Decimal(number):f}"
+    width = len(text.lstrip("-").partition(".")[0]) + places
+    return f"{text}::DECIMAL({width}, {places})"
 
 
 def _str(schema: Mapping[str, Any], where: str) -> Leaf:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 from pydantic import BaseModel
 
-from ingest.duck import literal, parquet_table
+from ingest.duck import PASSING_PARQUET, literal, parquet_table
 from ingest.errors import SourceError
 from ingest.formats import RawRecord
 from ingest.gate.compiling import compiled
@@ -51,7 +51,7 @@ class ParquetLane:
         if not self.closed:
             try:
                 path = literal(str(part))
-                self._connection.execute(f"COPY ({self._select}) TO {path} (FORMAT parquet)")
+                self._connection.execute(f"COPY ({self._select}) TO {path} {PASSING_PARQUET}")
                 rest = (
                     f" WHERE file_row_number IN (SELECT _position FROM {parquet_table(part)} "
                     "WHERE _raw IS NOT NULL)"
