@@ -91,18 +91,12 @@ def write_manifest(text: str) -> None:
 
 
 def _table(wanted: Wanted, packages: list[str]) -> str:
-    """The name of its table, which no other pipeline of this project loads."""
+    """The name of its table, which no other pipeline of this project loads. Raises Problem."""
     table = wanted.table or wanted.name
     if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,59}", table):
         raise Problem(f"--table takes letters, digits and _, 60 at most, not {table!r}.")
     for package in packages:
-        try:
-            other = part(package, "contract").CONTRACT.table
-        except Exception as error:  # the user's code may raise anything when it is imported
-            raise Problem(
-                f"src/{package}/contract.py cannot be imported ({type(error).__name__}: {error}), so "
-                "that two pipelines might get one table. What is wrong: scripts/validate_setup.sh"
-            ) from None
+        other = part(package, "contract").CONTRACT.table
         if other.lower() == table.lower():
             raise Problem(
                 f"The table {table} is that of the pipeline {package}, and two would mix their rows "
@@ -155,12 +149,12 @@ def _made_aside(name: str, table: str, project: str) -> Iterator[Path]:
     tests.mkdir()
     # A flow's name is one for the whole server, which other projects may share.
     flow_name = re.sub(r"[^\w.-]+", "-", f"{project}-{name}")
+    sys.path.insert(0, str(aside / "src"))
     try:
         for part_name, text in copies.code(name, flow_name, table).items():
             _write(package / f"{part_name}.py", text)
         for file, text in copies.tests(name).items():
             _write(tests / file, text)
-        sys.path.insert(0, str(aside / "src"))
         yield aside
     finally:
         sys.path.remove(str(aside / "src"))

@@ -12,7 +12,7 @@ from typing import Any
 
 from blueprint import environment
 from blueprint.pipelines.copies import names_used, tests
-from blueprint.pipelines.which import FIRST, package_of
+from blueprint.pipelines.which import FIRST, package_of, packages_of
 from blueprint.project import Problem
 from runtime.project import ROOT
 
@@ -33,9 +33,13 @@ def check(name: str, deployments: Sequence[Mapping[str, Any]]) -> None:
     if why := _reserved(name):
         raise Problem(_refused(name, why))
     if there := _there(name, deployments):
+        runs = name in packages_of(deployments)
+        away = (
+            f"blueprint remove-pipeline {name}" if runs else "it is no whole pipeline, so by hand"
+        )
         raise Problem(
-            f"There is a pipeline {name!r} already, or what is left of one: {', '.join(there)}.\n"
-            f"Take another name, or take that one away first: blueprint remove-pipeline {name}"
+            f"There is a {name!r} already: {', '.join(there)}.\n"
+            f"Take another name, or take that away first: {away}"
         )
     if why := _taken(name):
         raise Problem(_refused(name, why))

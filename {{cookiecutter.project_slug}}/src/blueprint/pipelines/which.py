@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from blueprint.project import Problem
 from runtime.project import ROOT
 
 FIRST = "data_pipeline"
@@ -32,8 +33,20 @@ def packages_of(deployments: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def part(package: str, name: str) -> Any:
-    """One of a pipeline's modules, as `contract`. Raises whatever the user's code raises."""
-    return import_module(f"{package}.{name}")
+    """One of a pipeline's modules, as `contract`.
+
+    Raises:
+        Problem: it cannot be imported, or something that it imports; its cause is the reason.
+    """
+    try:
+        return import_module(f"{package}.{name}")
+    except Exception as error:  # the user's code may raise anything when it is imported
+        where = ""
+        if isinstance(error, SyntaxError) and error.filename:
+            where = f" ({error.filename}, line {error.lineno})"
+        raise Problem(
+            f"src/{package}/{name}.py cannot be imported: {type(error).__name__}: {error}{where}"
+        ) from error
 
 
 def path_of(package: str, name: str) -> Path:
@@ -50,6 +63,6 @@ def given_or_default(deployment: Mapping[str, Any], parameter: str) -> Any:
         return given
     try:
         config = part(package_of(deployment), "config")
-    except Exception:  # the user's code may raise anything; validate-setup says what
+    except Problem:  # validate-setup says it
         return None
     return getattr(config, f"DEFAULT_{parameter.upper()}", None)
