@@ -88,10 +88,14 @@ def faults(path: Path = PATH) -> list[str]:
 
 
 def packages(path: Path = PATH) -> list[str]:
-    """The pipelines that the manifest runs; of one with faults, the first pipeline alone."""
+    """The pipelines that the manifest runs; of one that cannot be read, the first pipeline alone.
+
+    Not linted, which needs Prefect, and Prefect the project's folder as the current one.
+    """
     try:
-        return packages_of(load(path).deployments)
-    except Problem:
+        listed = _read(path)["deployments"]
+        return packages_of(one for one in listed if isinstance(one, dict)) or [FIRST]
+    except (Problem, TypeError, KeyError):
         return [FIRST]
 
 
