@@ -1,11 +1,12 @@
-# make demo · make test · make test-fast · make check · make lock · make pictures · make index · make durations
+# make demo · make test · make test-fast · make check · make lock · make pictures · make index · make shipped
+# make durations
 # make bench · make bench-memory · make bench-orchestration · make bench-postgres · make bench-infer
 # make fleet ARGS="stamp ../projects.csv --into ../projects --git"
 #
 # Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv,
 # and for the benchmarks into benchmarks/.venv.
 
-.PHONY: demo test test-fast check lock pictures index durations clean
+.PHONY: demo test test-fast check lock pictures index shipped durations clean
 .PHONY: bench bench-memory bench-orchestration bench-postgres bench-infer
 .PHONY: fleet
 .DEFAULT_GOAL := test
@@ -67,6 +68,10 @@ pictures: $(BIN)/.browser-ready
 # The stamped project's docs/INDEX.md, from what its files say of themselves.
 index: $(BIN)/.ready
 	@$(BIN)/python tools/index.py
+
+# What `blueprint add-pipeline` begins with: src/data_pipeline as it stands, to be run after an edit of it.
+shipped: $(BIN)/.ready
+	@$(BIN)/python tools/shipped.py
 
 # How long each step of the phases takes, as docs/EXECUTION_INSTRUCTIONS.md says.
 durations: $(BIN)/.ready

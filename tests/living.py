@@ -126,7 +126,8 @@ class Source:
     While `held` is set, whoever asks waits for the answer. posted: the bodies that were sent to it.
     """
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, name: str = "orders.ndjson") -> None:
+        kind = "text/csv" if name.endswith(".csv") else "application/x-ndjson"
         self.body = body
         self.fail_next = 0
         self.held = threading.Event()
@@ -147,7 +148,7 @@ class Source:
                 source.fail_next -= failing
                 self.send_response(503 if failing else 200)
                 body = b"" if failing else source.body
-                self.send_header("Content-Type", "application/x-ndjson")
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -156,7 +157,7 @@ class Source:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/orders.ndjson"
+        self.url = f"http://127.0.0.1:{self.server.server_port}/{name}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def close(self) -> None:

@@ -309,8 +309,9 @@ def test_after_all_phases_nothing_is_wrong_and_everything_is_told(deployed: Livi
     )
     assert [run["state"] for run in one["recent"]] == ["Completed"] * len(one["recent"])
     assert one["recent"][-1]["loaded"] == 3000
-    assert told["quarantine"]["records"] == 12 * told["quarantine"]["files"] > 0
-    sizes = [told["disk"][key] for key in ("warehouse_size", "logs", "database")]
+    (refused,), (target,) = told["quarantine"], told["disk"]["targets"]
+    assert refused["records"] == 12 * refused["files"] > 0
+    sizes = [target["size"], *(told["disk"][key] for key in ("logs", "database"))]
     assert all(size > 1000 for size in sizes)
     printed = reported(deployed, "check_status.sh")[1]
     assert "06:15 Europe/Berlin" in printed

@@ -26,7 +26,7 @@ POOL = "it's the pool"
 GUIDES = [
     *("docs/START_HERE.md", "docs/QUICK_START.md", "docs/EXECUTION_INSTRUCTIONS.md"),
     *("docs/SERVER_INSTRUCTIONS.md", "docs/VALIDATION_INSTRUCTIONS.md", "docs/EXECUTION_GUIDE.md"),
-    *("README.md", "docs/RUNS.md", "docs/CONTRACT.md", "docs/SOURCES.md"),
+    *("README.md", "docs/RUNS.md", "docs/CONTRACT.md", "docs/PIPELINES.md", "docs/SOURCES.md"),
     *("docs/TARGETS.md", "docs/UPDATING.md", "docs/README.md", "docs/INDEX.md"),
 ]
 # What no test machine has: a mark in the guide says so, and there are no more of them than these.

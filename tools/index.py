@@ -29,6 +29,7 @@ SAID = {
     "docs/CONTRACT.md": "what a record must be: written by hand, or inferred from the source",
     "docs/EXECUTION_GUIDE.md": "the technical manual, with troubleshooting by message",
     "docs/INDEX.md": "this list",
+    "docs/PIPELINES.md": "a second pipeline in this project: add it, work with it, remove it",
     "docs/QUICK_START.md": "from this folder to completed runs in the UI, in five minutes",
     "docs/SERVER_INSTRUCTIONS.md": "server and worker: start, stop, share, keep, with the machine",
     "docs/SOURCES.md": "addresses, credentials, pages, formats, retries",
@@ -84,7 +85,9 @@ def described(name: str) -> str:
         return SAID[name]
     text = (PROJECT / name).read_text("utf-8")
     found = None
-    if name.endswith(".py"):
+    if name.endswith(".py.txt"):
+        found = "as the template ships it, for `blueprint add-pipeline`"
+    elif name.endswith(".py"):
         # Not parsed: a file with an answer in it is no Python before it is stamped.
         head = re.match(r"#![^\n]*\n# \S+\.py: (.*)\n", text)
         docstring = re.match(r'"""(.*?)("""|\n\n)', text, re.DOTALL)

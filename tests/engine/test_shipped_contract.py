@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 from blueprint import inferring
+from blueprint.pipelines import copies
+from blueprint.pipelines.which import FIRST, path_of
 from data_pipeline.config import LIMITS
 from data_pipeline.contract import CONTRACT
 from data_pipeline.transform import transform
 from ingest.gate import judge
-from ingest.inference import fingerprint
 from ingest.sources import fetch
 from ingest.staging import stage
 from ingest.steps import Step
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+from shipped import render  # noqa: E402
+
 
 def test_what_is_shipped_is_known_as_shipped() -> None:
-    """After an edit of one of them, its new fingerprint belongs in blueprint/inferring.py."""
-    assert fingerprint(inferring.CONTRACT.read_text("utf-8")) == inferring.SHIPPED_CONTRACT
-    assert fingerprint(inferring.TRANSFORM.read_text("utf-8")) == inferring.SHIPPED_TRANSFORM
+    """After an edit of src/data_pipeline: make shipped."""
+    for name in ("contract", "transform"):
+        assert copies.is_shipped(name, path_of(FIRST, name).read_text("utf-8"), FIRST)
+    for file, text in render().items():
+        assert copies.shipped(file.removesuffix(".py.txt")) == text, "make shipped"
 
 
 def test_the_sample_has_3000_orders_12_bad_records_and_3_corrections(tmp_path: Path) -> None:

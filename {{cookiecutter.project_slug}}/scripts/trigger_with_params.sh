@@ -1,7 +1,7 @@
 #!/bin/sh
 # trigger_with_params.sh: triggers a run of the deployment with parameters of your own, shows its
 # log as it comes, and ends when the run ends. --param name=value as often as there are parameters
-# to set; --deployment NAME for another one than the first; --no-watch; --json for scripts.
+# to set; --pipeline NAME for another one than the first; --no-watch; --json for scripts.
 #     scripts/trigger_with_params.sh --param batch_size=5000 --param mode=incremental
 # A parameter that does not fit is refused with the flow's own reason, before a run is made.
 # Exit code: 0 Completed, 2 Failed, 3 Crashed, 4 Cancelled, 5 no worker took it; 1 no run was

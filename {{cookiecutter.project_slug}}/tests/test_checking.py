@@ -24,6 +24,7 @@ from blueprint.checking.facts import (
     Run,
     Schedule,
     Server,
+    Target,
 )
 from blueprint.checking.judging import judge
 from blueprint.done import Passed
@@ -52,12 +53,12 @@ GOOD = Facts(
     [POOL],
     None,
     [DEPLOYED],
-    None,
-    Disk("data/warehouse.duckdb", 10, 10, 10, 50_000_000_000, 90_000_000_000),
+    [],
+    Disk([Target("data/warehouse.duckdb", 10)], 10, 10, 50_000_000_000, 90_000_000_000),
     {
         "phase1": Passed(NOW.isoformat()),
-        "phase2": Passed(NOW.isoformat(), "d1"),
-        "phase3": Passed(NOW.isoformat(), "d1"),
+        "phase2": Passed(NOW.isoformat(), ("d1",)),
+        "phase3": Passed(NOW.isoformat(), ("d1",)),
     },
 )
 
@@ -220,6 +221,17 @@ def test_what_the_server_holds_counts_for_more_than_what_is_written_down() -> No
     assert states(deployed(id="d2")) == ["done", "done", "pending"]
 
 
+def test_a_second_deployment_has_its_phases_to_pass_too() -> None:
+    second = replace(DEPLOYED, name="orders", id="d2")
+    both = replace(GOOD, deployments=[DEPLOYED, second])
+    assert states(both) == ["done", "done", "pending"]
+    assert judge(both).phases[2].why.endswith("deployed anew since: orders")
+    proved = {**GOOD.passed, "phase3": Passed(NOW.isoformat(), ("d1", "d2"))}
+    assert states(replace(both, passed=proved)) == ["done"] * 3
+    missing = replace(second, missing="Deployment not found: x")
+    assert states(replace(both, deployments=[DEPLOYED, missing])) == ["done", "pending", "pending"]
+
+
 def test_without_a_server_what_is_written_down_is_told() -> None:
     assert states(server("refused")) == ["done"] * 3
     assert "cannot be asked" in judge(server("refused")).phases[1].why
@@ -256,7 +268,7 @@ def test_phases_are_noted_and_forgotten(tmp_path: Path, monkeypatch: pytest.Monk
     deployment = uuid4()
     done.note("phase1")
     done.note("phase2", deployment)
-    assert done.passed()["phase2"].deployment == str(deployment)
+    assert done.passed()["phase2"].deployments == (str(deployment),)
     done.forget("phase2", "phase3")
     assert list(done.passed()) == ["phase1"]
     assert [path.name for path in (tmp_path / ".blueprint").iterdir()] == ["phases.json"]
@@ -268,14 +280,13 @@ def test_refused_records_are_counted_and_a_targets_password_is_not_shown(tmp_pat
     (tmp_path / "a.ndjson").write_text("1\n2\n")
     (tmp_path / "b.failed.ndjson").write_text("3\n")
     (tmp_path / ".c.ndjson.partial").write_text("4\n")
-    found = here.quarantine_now({"quarantine": str(tmp_path)})
-    assert found is not None
+    given = {"quarantine": str(tmp_path), "target": f"parquet:///{tmp_path}"}
+    (found,) = here.quarantine_now([{"parameters": given}, {"parameters": given}])
     assert (found.files, found.records, found.size, found.whole) == (2, 3, 6, True)
-    disk = here.disk_now(None, {"target": "postgresql://me:secret@db.example/orders"})
-    assert "db.example" in disk.warehouse and "secret" not in disk.warehouse
-    assert disk.warehouse_size is None
-    folder = here.disk_now(None, {"target": f"parquet:///{tmp_path}"})
-    assert folder.warehouse_size == 8
+    other = {"parameters": {"target": "postgresql://me:secret@db.example/orders"}}
+    remote, folder = here.disk_now(None, [other, {"parameters": given}]).targets
+    assert "db.example" in remote.name and "secret" not in remote.name
+    assert (remote.size, folder.size) == (None, 8)
 
 
 def test_one_check_that_fails_keeps_no_other_from_running(

@@ -5,24 +5,22 @@ from pathlib import Path
 import pytest
 
 from blueprint import inferring
+from blueprint.pipelines import copies, which
 from blueprint.project import Problem
 from ingest.errors import SourceError
-from ingest.inference import fingerprint, inferred_from
-
-SHIPPED = "# As it was shipped.\nTABLE = 'orders'\n"
+from ingest.inference import inferred_from
 
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """A contract and a transform as they were shipped, in a folder of the test's."""
-    contract, transform = tmp_path / "contract.py", tmp_path / "transform.py"
+    folder = tmp_path / "src" / "data_pipeline"
+    folder.mkdir(parents=True)
+    contract, transform = folder / "contract.py", folder / "transform.py"
     for path in (contract, transform):
-        path.write_text(SHIPPED, "utf-8")
+        path.write_text(copies.shipped(path.stem), "utf-8")
     monkeypatch.setattr(inferring, "ROOT", tmp_path)
-    monkeypatch.setattr(inferring, "CONTRACT", contract)
-    monkeypatch.setattr(inferring, "TRANSFORM", transform)
-    monkeypatch.setattr(inferring, "SHIPPED_CONTRACT", fingerprint(SHIPPED))
-    monkeypatch.setattr(inferring, "SHIPPED_TRANSFORM", fingerprint(SHIPPED))
+    monkeypatch.setattr(which, "ROOT", tmp_path)
     return contract, transform
 
 
@@ -43,15 +41,15 @@ def test_phase_1_infers_where_the_contract_is_still_the_samples(
     url = source(tmp_path, '{"id": 1}\n')
     assert inferring.follow_source(deployment(url))
     assert inferred_from(contract.read_text("utf-8")) == url
-    assert transform.read_text("utf-8") == inferring.PASS_THROUGH
+    assert transform.read_text("utf-8") == copies.PASS_THROUGH
     assert not inferring.follow_source(deployment(url))  # and once only
-    assert not list(tmp_path.glob(".*"))
+    assert not list(contract.parent.glob(".*"))
 
 
 def test_phase_1_leaves_the_samples_contract_to_the_sample(files: tuple[Path, Path]) -> None:
     assert not inferring.follow_source(deployment(inferring.SAMPLE))
     assert not inferring.follow_source(deployment(str(inferring.resolve(inferring.SAMPLE))))
-    assert files[0].read_text("utf-8") == SHIPPED
+    assert files[0].read_text("utf-8") == copies.shipped("contract")
 
 
 def test_phase_1_follows_the_source_until_somebody_edits_the_contract(
@@ -98,7 +96,9 @@ def test_a_source_that_cannot_be_read_leaves_all_as_it_was(
     for url in (str(tmp_path / "none.csv"), source(tmp_path, "")):
         with pytest.raises(SourceError):
             inferring.infer_contract(url)
-    assert [path.read_text("utf-8") for path in files] == [SHIPPED, SHIPPED]
+    assert [path.read_text("utf-8") for path in files] == [
+        copies.shipped(path.stem) for path in files
+    ]
 
 
 def test_what_a_person_should_know_is_told(

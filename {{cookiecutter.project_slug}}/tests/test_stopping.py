@@ -128,7 +128,7 @@ def test_cleanup_stops_no_worker_that_took_a_run_while_a_person_was_asked(
             ("the work pool 'pool'", lambda: cleaning._remove_pool(client, "pool")),
         ]
     )
-    cleaning._remove(plan)
+    cleaning.remove(plan)
     assert [what for what, _ in plan.removed] == ["the automation 'a'"]
     assert plan.left == ["the work pool 'pool', whose worker has a run in hand"]
     assert "stays: the work pool 'pool', whose worker has" in capsys.readouterr().out
@@ -161,4 +161,4 @@ def test_ctrl_d_at_the_question_removes_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("builtins.input", ctrl_d)
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     with pytest.raises(Problem, match="Nothing was removed"):
-        cleaning._confirm(yes=False, count=3)
+        cleaning.confirm(False, "Remove it?", "cleanup")

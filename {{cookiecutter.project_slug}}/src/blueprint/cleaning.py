@@ -59,8 +59,8 @@ def cleanup(
         if not plan.removed:
             show.ok("this project has nothing on the server")
         elif not dry_run:
-            _confirm(yes, len(plan.removed))
-            _remove(plan)
+            confirm(yes, f"Remove these {len(plan.removed)} from the server?", "cleanup")
+            remove(plan)
             done.forget("phase2", "phase3")
     if as_json:
         removed = [what for what, _ in plan.removed]
@@ -79,7 +79,7 @@ def look(client: SyncPrefectClient) -> Plan:
             (f"the automation {one.name!r}", lambda one=one: client.delete_automation(one.id))
         )
     for held in mine:
-        _deployment(client, held, plan)
+        plan_deployment(client, held, plan)
     if notifying.has_own(client):
         plan.removed.append(
             ("the Webhook block of its notifications", lambda: notifying.remove_own(client))
@@ -91,7 +91,8 @@ def look(client: SyncPrefectClient) -> Plan:
     return plan
 
 
-def _deployment(client: SyncPrefectClient, held: DeploymentResponse, plan: Plan) -> None:
+def plan_deployment(client: SyncPrefectClient, held: DeploymentResponse, plan: Plan) -> None:
+    """Plan the removal of a deployment with what it has lined up; what runs goes on."""
     name = f"{client.read_flow(held.flow_id).name}/{held.name}"
     scheduled = _runs(client, held, [StateType.SCHEDULED])
     for run in scheduled:
@@ -175,7 +176,7 @@ class _Stays(Exception):
     """Why something is not removed after all."""
 
 
-def _remove(plan: Plan) -> None:
+def remove(plan: Plan) -> None:
     """Remove all of it; the plan then holds what was removed, and what stayed after all."""
     planned, plan.removed = plan.removed, []
     for what, remove in planned:
@@ -191,15 +192,16 @@ def _remove(plan: Plan) -> None:
         show.ok(f"removed {what}")
 
 
-def _confirm(yes: bool, count: int) -> None:
+def confirm(yes: bool, question: str, command: str) -> None:
+    """Ask at the terminal, unless it is a yes already. Raises Problem where it is none."""
     if yes:
         return
     if not sys.stdin.isatty():
         raise Problem(
-            "Nothing was removed: there is no terminal to ask at. To remove it: blueprint cleanup --yes"
+            f"Nothing was removed: there is no terminal to ask at. To remove it: blueprint {command} --yes"
         )
     try:
-        answer = input(f"Remove these {count} from the server? [y/N] ")
+        answer = input(f"{question} [y/N] ")
     except EOFError:  # Ctrl-D
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):

@@ -6,13 +6,22 @@ import sys
 
 from cyclopts import App
 
-from blueprint.commands import checks, phases, processes, records, runs, updates, upkeep
+from blueprint.commands import (
+    checks,
+    phases,
+    pipelines,
+    processes,
+    records,
+    runs,
+    updates,
+    upkeep,
+)
 from blueprint.project import Problem
 from ingest.errors import PipelineError
 
 app = App(
     name="blueprint",
-    help="Check, deploy, run and stop this project's pipeline.",
+    help="Check, deploy, run and stop this project's pipelines.",
     version_flags=[],
     result_action="return_value",
     # Its own way is to end without a word; what is said of Ctrl-C stands below.
@@ -29,6 +38,7 @@ for command in (
     *(checks.status, checks.validate_setup, checks.validate_install, checks.validate),
     *(checks.test_local, runs.run, runs.test_failure),
     *(records.infer_contract, records.preview, records.replay_quarantine),
+    *(pipelines.add_pipeline, pipelines.remove_pipeline),
 ):
     app.command(command)
 

@@ -1,16 +1,16 @@
-"""A small file cut from the project's own source: what the proofs and the failure tests run on."""
+"""A small file cut from a pipeline's own source: what the proofs and the failure tests run on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from blueprint.inferring import patiently
+from blueprint.pipelines.which import package_of, part
 from blueprint.project import Problem
-from data_pipeline.config import ExtractConfig
-from data_pipeline.contract import CONTRACT
-from data_pipeline.extract import extract
 from ingest.cut import Cut, cut
 from ingest.formats import RawRecord
 from ingest.say import silent
@@ -20,30 +20,34 @@ RECORDS = 100
 """How many records are cut at most."""
 
 
-def cut_source(source: str | None, destination: Path) -> Cut:
-    """The source's first records that fit the contract, beside `destination`, in its format.
+def cut_source(deployment: Mapping[str, Any], destination: Path) -> Cut:
+    """The first records of its source that fit its contract, beside `destination`, in its format.
 
     Raises:
         Problem: the manifest names no source.
         PipelineError: the source cannot be read.
     """
+    package = package_of(deployment)
+    source = (deployment.get("parameters") or {}).get("source_url")
     if source is None:
         raise Problem("prefect.yaml gives this deployment no source_url: set it under parameters.")
     # Where the bad records of a source lie at its head, a few of them would be too many.
-    found = patiently(lambda: _fetched(source, destination))
-    return cut(found, destination, RECORDS, keep=_fits_the_contract)
+    found = patiently(lambda: _fetched(package, source, destination))
+    record = part(package, "contract").CONTRACT.record
+    return cut(found, destination, RECORDS, keep=lambda raw: _fits(raw, record))
 
 
-def _fetched(source: str, destination: Path) -> SourceFile:
+def _fetched(package: str, source: str, destination: Path) -> SourceFile:
     """The source as extract.py brings it."""
     folder = destination.with_name("fetched")
     folder.mkdir(parents=True, exist_ok=True)
-    return extract(ExtractConfig(source_url=source), folder, silent)
+    config = part(package, "config").ExtractConfig(source_url=source)
+    return part(package, "extract").extract(config, folder, silent)
 
 
-def _fits_the_contract(raw: RawRecord) -> bool:
+def _fits(raw: RawRecord, record: type[BaseModel]) -> bool:
     try:
-        CONTRACT.record.model_validate(raw.value)
+        record.model_validate(raw.value)
     except ValidationError:
         return False
     return raw.fault is None

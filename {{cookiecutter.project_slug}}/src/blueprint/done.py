@@ -20,16 +20,16 @@ PHASES = ("phase1", "phase2", "phase3")
 
 @dataclass(frozen=True)
 class Passed:
-    """When a phase passed (ISO 8601), and for phases 2 and 3 which deployment it was about."""
+    """When a phase passed (ISO 8601), and for phases 2 and 3 which deployments it was about."""
 
     at: str
-    deployment: str | None = None
+    deployments: tuple[str, ...] = ()
 
 
-def note(phase: str, deployment: UUID | None = None) -> None:
+def note(phase: str, *deployments: UUID) -> None:
     """A phase has passed just now."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    _write({**passed(), phase: Passed(now, str(deployment) if deployment else None)})
+    _write({**passed(), phase: Passed(now, tuple(map(str, deployments)))})
 
 
 def forget(*phases: str) -> None:
@@ -43,8 +43,12 @@ def passed() -> dict[str, Passed]:
     """The phases that have passed; none where nothing or nonsense is written down."""
     try:
         told = json.loads((STATE / "phases.json").read_text("utf-8"))
-        return {phase: Passed(**told[phase]) for phase in PHASES if phase in told}
-    except (OSError, ValueError, TypeError):
+        return {
+            phase: Passed(told[phase]["at"], tuple(told[phase]["deployments"]))
+            for phase in PHASES
+            if phase in told
+        }
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
 
 

@@ -78,7 +78,11 @@ def settings(root: Path = ROOT) -> dict[str, Any]:
     return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
 
 
+def pinned(text: str) -> list[Requirement]:
+    """The pins of a lock's text, those for other interpreters and platforms too."""
+    return [Requirement(line) for line in re.findall(r"^([a-z0-9][^\\\n]*?)\s*\\?$", text, re.M)]
+
+
 def _pins(lock: Path) -> list[Requirement]:
-    text = lock.read_text("utf-8")
-    pins = [Requirement(line) for line in re.findall(r"^([a-z0-9][^\\\n]*?)\s*\\?$", text, re.M)]
+    pins = pinned(lock.read_text("utf-8"))
     return [pin for pin in pins if pin.marker is None or pin.marker.evaluate()]

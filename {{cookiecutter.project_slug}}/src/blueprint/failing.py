@@ -1,4 +1,4 @@
-"""Runs the failure scenarios, for `blueprint test-failure`: python -m blueprint.failing SCRATCH.
+"""Runs the failure scenarios, for `blueprint test-failure`: python -m blueprint.failing SCRATCH [NAME].
 
 A process of its own: it speaks to a temporary server, and Prefect reads its settings once.
 """
@@ -12,11 +12,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from blueprint.failing_source import served
+from blueprint.pipelines.which import package_of
 from blueprint.scenarios import Outcome, Scenarios
 
 
-def run(scratch: Path, doing: Callable[[str], None]) -> list[Outcome]:
-    """All scenarios, in `scratch`.
+def run(scratch: Path, doing: Callable[[str], None], pipeline: str | None) -> list[Outcome]:
+    """All scenarios of a pipeline, in `scratch`.
 
     Raises:
         Problem: the source has no record that fits the contract, or the manifest has faults.
@@ -29,16 +30,16 @@ def run(scratch: Path, doing: Callable[[str], None]) -> list[Outcome]:
     local.without_server()
     from blueprint import cuts, manifest
 
-    deployment = manifest.load().first
+    deployment = manifest.load().chosen(pipeline)
     doing("cutting records from the source")
-    small = cuts.cut_source((deployment.get("parameters") or {}).get("source_url"), scratch / "cut")
+    small = cuts.cut_source(deployment, scratch / "cut")
     if not small.count:
         raise project.Problem(
             "No record of the source fits the contract. Is contract.py of another source? "
             "scripts/phase1_execute.sh infers one where nobody has edited it."
         )
     outcomes = []
-    with served(small.path) as source:
+    with served(small.path, package_of(deployment)) as source:
         for outcome in Scenarios(scratch, source, deployment).all():
             outcomes.append(outcome)
             doing(f"{outcome.scenario}: {outcome.ended}, {outcome.retries} retries")
@@ -50,9 +51,9 @@ def main() -> None:
     from blueprint import project, show
     from ingest.errors import PipelineError
 
-    scratch = Path(sys.argv[1])
+    scratch, pipeline = Path(sys.argv[1]), next(iter(sys.argv[2:]), None)
     try:
-        outcomes = run(scratch, show.doing)
+        outcomes = run(scratch, show.doing, pipeline)
     except (project.Problem, PipelineError) as problem:
         print(f"\nblueprint: {problem}", file=sys.stderr)
         sys.exit(1)

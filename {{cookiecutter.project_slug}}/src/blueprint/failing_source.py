@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest.mock import patch
 
+from blueprint.pipelines.which import part
+
 NEVER = 10**9
 
 
@@ -50,11 +52,11 @@ class Source:
 
 
 @contextmanager
-def served(file: Path) -> Iterator[Source]:
-    """The file over HTTP, asked without the credentials and pages of the project's own source."""
-    from data_pipeline import extract
+def served(file: Path, package: str) -> Iterator[Source]:
+    """The file over HTTP, asked without the credentials and pages of the pipeline's own source."""
     from ingest.sources import Request
 
+    extract = part(package, "extract")
     source = Source(file)
     with ExitStack() as stack:
         stack.callback(source.close)

@@ -28,7 +28,7 @@ _GRACE = 10
 """Seconds that the scenarios and their server are given to end after Ctrl-C."""
 
 
-def test_failure(as_json: bool = False) -> bool:
+def test_failure(as_json: bool = False, pipeline: str | None = None) -> bool:
     """Run the scenarios and print what came of each; whether all ended as they should.
 
     Raises:
@@ -39,7 +39,7 @@ def test_failure(as_json: bool = False) -> bool:
     (STATE / "scratch").mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix="failures-", dir=STATE / "scratch"))
     try:
-        code = _run(scratch, as_json)
+        code = _run(scratch, as_json, pipeline)
         found = _results(scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -53,7 +53,7 @@ def test_failure(as_json: bool = False) -> bool:
     return fine
 
 
-def _run(scratch: Path, as_json: bool) -> int:
+def _run(scratch: Path, as_json: bool, pipeline: str | None) -> int:
     """The scenarios, in a process of their own; its exit code."""
     environment = {
         **os.environ,
@@ -61,7 +61,8 @@ def _run(scratch: Path, as_json: bool) -> int:
         # Its log is read from its server; beside it, it would be in the way.
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     }
-    command = [sys.executable, "-m", "blueprint.failing", str(scratch)]
+    named = [pipeline] if pipeline else []
+    command = [sys.executable, "-m", "blueprint.failing", str(scratch), *named]
     out = subprocess.DEVNULL if as_json else None
     child = subprocess.Popen(
         command,

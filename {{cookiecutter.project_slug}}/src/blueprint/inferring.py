@@ -11,61 +11,49 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from blueprint import show
+from blueprint.pipelines import copies
+from blueprint.pipelines.which import FIRST, package_of, part, path_of
 from blueprint.project import Problem
 from ingest.errors import SourceError
-from ingest.inference import Inferred, fingerprint, infer, inferred_from
+from ingest.inference import Inferred, infer, inferred_from
 from ingest.sources import without_secrets
 from ingest.steps import SourceFile
 from runtime.project import ROOT, WORK_PREFIX, resolve
 
-CONTRACT = ROOT / "src" / "data_pipeline" / "contract.py"
-TRANSFORM = ROOT / "src" / "data_pipeline" / "transform.py"
 SAMPLE = "data/sample_orders.ndjson"
-# What the template ships, by its fingerprint: nobody's edit. A test of the template's keeps
-# them right.
-SHIPPED_CONTRACT = "310ecc78b0ea401e0109844b6d9e30d26ec04e5af2a6c1b18f1ecb16d51a60cb"
-SHIPPED_TRANSFORM = "62c757a6134326a7466c7bfd8de0e262f819b1742362e7566a141377e748e6db"
 _PAUSE = 2.0  # seconds between two tries
-PASS_THROUGH = '''\
-"""What changes between the source and the table. Yours to edit."""
-
-from __future__ import annotations
-
-import duckdb
 
 
-def transform(records: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
-    """Turn accepted records into the rows that are loaded; here, as they are.
-
-    `records` has one column for each field of the contract. Return a relation with the
-    columns of KEY in it, each key once. Relations have project, filter, join and aggregate;
-    what is given them is DuckDB's SQL.
-    """
-    return records
-'''
-
-
-def infer_contract(source: str | None = None, force: bool = False) -> None:
+def infer_contract(
+    source: str | None = None, force: bool = False, pipeline: str | None = None
+) -> None:
     """`blueprint infer-contract`: write contract.py from `source`, else from the manifest's.
 
     Raises:
         Problem: somebody has edited contract.py, and `force` is not set; or no source is named.
         PipelineError: the source cannot be read, or holds nothing to infer from.
     """
-    if source is None:
+    package = FIRST
+    if source is None or pipeline is not None:
         from blueprint import manifest
 
-        source = _source_of(manifest.load().first)
-    edited = _is_edited(CONTRACT)
+        deployment = manifest.load().chosen(pipeline)
+        package = package_of(deployment)
+        source = source or _source_of(deployment)
+    contract = path_of(package, "contract")
+    edited = _is_edited(contract, package)
     if edited and not force:
+        named = f" --pipeline {pipeline}" if pipeline else ""
         raise Problem(
-            f"{_shown(CONTRACT)} has been edited, so it is not replaced.\n"
-            "To have it replaced by an inferred one: blueprint infer-contract --force"
+            f"{_shown(contract)} has been edited, so it is not replaced.\n"
+            f"To have it replaced by an inferred one: blueprint infer-contract{named} --force"
         )
-    _infer_and_write(source)
+    _infer_and_write(source, package)
     if edited:
-        show.warn(f"{_shown(CONTRACT)} was replaced, edits and all; git has what was committed")
+        show.warn(f"{_shown(contract)} was replaced, edits and all; git has what was committed")
 
 
 def follow_source(deployment: Mapping[str, Any]) -> bool:
@@ -79,18 +67,19 @@ def follow_source(deployment: Mapping[str, Any]) -> bool:
         Problem: the manifest names no source.
         PipelineError: the source cannot be read, or holds nothing to infer from.
     """
-    source = _source_of(deployment)
-    text = CONTRACT.read_text("utf-8") if CONTRACT.exists() else ""
-    if _is(text, SHIPPED_CONTRACT):
+    source, package = _source_of(deployment), package_of(deployment)
+    contract = path_of(package, "contract")
+    text = contract.read_text("utf-8") if contract.exists() else ""
+    if copies.is_shipped("contract", text, package):
         if resolve(source) == resolve(SAMPLE):
             return False
-        show.doing(f"{_shown(CONTRACT)} is the sample's: inferring one from {_called(source)}")
+        show.doing(f"{_shown(contract)} is the sample's: inferring one from {_called(source)}")
     else:
         before = inferred_from(text)
         if before is None or before == _called(source):
             return False
-        show.doing(f"{_shown(CONTRACT)} was inferred from {before}: inferring it anew")
-    _infer_and_write(source)
+        show.doing(f"{_shown(contract)} was inferred from {before}: inferring it anew")
+    _infer_and_write(source, package)
     return True
 
 
@@ -101,21 +90,40 @@ def _source_of(deployment: Mapping[str, Any]) -> str:
     return source
 
 
-def _infer_and_write(source: str) -> None:
-    # It knows how to ask this source; and what it needs may be Prefect.
-    from data_pipeline.config import ExtractConfig
-    from data_pipeline.extract import extract
+def _infer_and_write(source: str, package: str) -> None:
+    contract = path_of(package, "contract")
+    # That of a pipeline that was added is its own in a warehouse that it shares.
+    table = None if package == FIRST else copies.table_in(contract) or package
+    inferred = inferred_of(source, package, table)
+    _adapt_transform(package)
+    _write(contract, inferred.text)
+    for name in ("contract", "transform"):
+        sys.modules.pop(f"{package}.{name}", None)
+    report(inferred, _shown(contract))
 
+
+def inferred_of(source: str, package: str, table: str | None) -> Inferred:
+    """The contract of a source, which the package's own extract.py knows how to ask.
+
+    Raises:
+        Problem: it is no source.
+        PipelineError: it cannot be read, or holds nothing to infer from.
+    """
+    config = asked(source, package)
+    extract = part(package, "extract").extract  # what it needs may be Prefect
     say = show.Progress()
     with tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
-        config = ExtractConfig(source_url=source)
         found = patiently(lambda: extract(config, Path(folder), say))
-        inferred = infer(found, date.today(), say, _called(source))
-    _adapt_transform()
-    _write(CONTRACT, inferred.text)
-    for name in ("contract", "transform"):
-        sys.modules.pop(f"data_pipeline.{name}", None)
-    _report(inferred)
+        return infer(found, date.today(), say, _called(source), table)
+
+
+def asked(source: str, package: str) -> Any:
+    """The extraction of a source, as the package's config.py has it. Raises Problem."""
+    try:
+        return part(package, "config").ExtractConfig(source_url=source)
+    except ValidationError as error:
+        told = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise Problem(told) from None
 
 
 def patiently(fetch: Callable[[], SourceFile]) -> SourceFile:
@@ -131,20 +139,22 @@ def patiently(fetch: Callable[[], SourceFile]) -> SourceFile:
     raise AssertionError("the last try returns or raises")
 
 
-def _adapt_transform() -> None:
+def _adapt_transform(package: str) -> None:
     """The shipped transform is for the sample's orders alone."""
-    text = TRANSFORM.read_text("utf-8") if TRANSFORM.exists() else ""
-    if not text or _is(text, SHIPPED_TRANSFORM):
-        _write(TRANSFORM, PASS_THROUGH)
-        show.ok(f"{_shown(TRANSFORM)} now hands on the records as they are")
-    elif not _is(text, fingerprint(PASS_THROUGH)):
-        show.warn(f"{_shown(TRANSFORM)} has been edited and is kept: does it fit the new contract?")
+    transform = path_of(package, "transform")
+    text = transform.read_text("utf-8") if transform.exists() else ""
+    if not text or copies.is_shipped("transform", text, package):
+        _write(transform, copies.PASS_THROUGH)
+        show.ok(f"{_shown(transform)} now hands on the records as they are")
+    elif not copies.says_the_same(text, copies.PASS_THROUGH):
+        show.warn(f"{_shown(transform)} has been edited and is kept: does it fit the new contract?")
 
 
-def _report(inferred: Inferred) -> None:
+def report(inferred: Inferred, shown: str) -> None:
+    """Tell what was inferred, and what a person should know of it. shown: the contract's file."""
     key = ", ".join(inferred.key)
     show.ok(
-        f"{_shown(CONTRACT)}: {len(inferred.columns)} columns, inferred from "
+        f"{shown}: {len(inferred.columns)} columns, inferred from "
         f"{inferred.records:,} records, every one of which it accepts"
     )
     if key:
@@ -164,18 +174,11 @@ def _report(inferred: Inferred) -> None:
         show.warn(f"columns of a wider type than was hoped, for all records to fit: {shown}")
 
 
-def _is_edited(path: Path) -> bool:
+def _is_edited(path: Path, package: str) -> bool:
     if not path.exists():
         return False
     text = path.read_text("utf-8")
-    return not _is(text, SHIPPED_CONTRACT) and inferred_from(text) is None
-
-
-def _is(text: str, known: str) -> bool:
-    try:
-        return fingerprint(text) == known
-    except (SyntaxError, ValueError):
-        return False
+    return not copies.is_shipped("contract", text, package) and inferred_from(text) is None
 
 
 def _called(source: str) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from blueprint import manifest
+from blueprint.pipelines.which import given_or_default
 from blueprint.project import STATE
-from data_pipeline.config import DEFAULT_QUARANTINE
 from runtime.project import WORK_PREFIX, resolve
 
 # A quarantine folder is the user's to choose, and other files may lie there too: only what bears
@@ -28,8 +28,9 @@ def quarantine(before: datetime) -> list[Path]:
     Raises Problem where the manifest, which names the folders, has faults.
     """
     folders = {
-        Path(resolve((one.get("parameters") or {}).get("quarantine", DEFAULT_QUARANTINE)))
+        Path(resolve(given))
         for one in manifest.load().deployments
+        if (given := given_or_default(one, "quarantine"))
     }
     files = (path for folder in sorted(folders) for path in _files(folder))
     return [path for path in files if _NAME.fullmatch(path.name) and _changed(path) < before]

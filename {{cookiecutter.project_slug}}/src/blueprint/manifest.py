@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from blueprint.lint import VARIABLE, lint
+from blueprint.pipelines.which import FIRST, package_of, packages_of
 from blueprint.project import Problem, mark
 from blueprint.versions import version
 from blueprint.withholding import Filled
@@ -30,8 +31,22 @@ class Manifest:
 
     @property
     def first(self) -> dict[str, Any]:
-        """The deployment that the phases run: the first in the file."""
+        """The deployment that a command takes where none is named: the first in the file."""
         return self.deployments[0]
+
+    def chosen(self, name: str | None) -> dict[str, Any]:
+        """The deployment of that name, or the first one of the pipeline of that name.
+
+        Raises:
+            Problem: there is neither.
+        """
+        if name is None:
+            return self.first
+        for known in (lambda one: one["name"], package_of):
+            if found := [one for one in self.deployments if known(one) == name]:
+                return found[0]
+        names = ", ".join(one["name"] for one in self.deployments)
+        raise Problem(f"prefect.yaml has no deployment {name!r}. It has: {names}.")
 
     @property
     def pools(self) -> list[str]:
@@ -67,9 +82,31 @@ def load(path: Path = PATH) -> Manifest:
 def faults(path: Path = PATH) -> list[str]:
     """All faults of the manifest, each a sentence; also that it is missing or no YAML."""
     try:
-        return lint(_read(path), {**os.environ, **variables()})
+        return faults_of(_read(path))
     except Problem as problem:
         return [str(problem)]
+
+
+def packages(path: Path = PATH) -> list[str]:
+    """The pipelines that the manifest runs; of one that cannot be read, the first pipeline alone.
+
+    Not linted, which needs Prefect, and Prefect the project's folder as the current one.
+    """
+    try:
+        listed = _read(path)["deployments"]
+        return packages_of(one for one in listed if isinstance(one, dict)) or [FIRST]
+    except (Problem, TypeError, KeyError):
+        return [FIRST]
+
+
+def faults_of(raw: Any) -> list[str]:
+    """All faults that a manifest of this content would have."""
+    return lint(raw, {**os.environ, **variables()})
+
+
+def filled(text: str) -> str:
+    """A value of the manifest with its variables."""
+    return _filled(text, {**os.environ, **variables()})
 
 
 def _read(path: Path) -> Any:

@@ -41,7 +41,7 @@ def foreign(name: str, held: DeploymentResponse) -> str:
     whose = f"the project in {folder}" if owner(held) else "something that is no blueprint project"
     return (
         f"The server's deployment {name!r} belongs to {whose}, not to {ROOT}.\n"
-        "Rename this project's flow (src/data_pipeline/flow.py) or its deployment (prefect.yaml).\n"
+        "Rename this project's flow (in its flow.py) or its deployment (prefect.yaml).\n"
         "To replace the other one on purpose, also where it is this project in another clone: "
         "blueprint deploy --take-over"
     )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from blueprint import done, environment, inferring, local, manifest, schedules, show
+from blueprint.manifest import Manifest
 from blueprint.project import Problem, Project
 from runtime.project import ROOT
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import FlowRun
+    from prefect.client.schemas.responses import DeploymentResponse
 
     from ingest.summary import RunSummary
 
@@ -31,11 +34,16 @@ def phase1(project: Project) -> None:
     show.ok(f"prefect.toml sets the API for this project alone: {project.api_url}")
     show.doing("starting a temporary server; the first one makes its database")
     local.without_server()
-    deployment = manifest.load().first
+    plan = manifest.load()
     show.ok("prefect.yaml is in order")
-    inferring.follow_source(deployment)
-    show.doing("running the pipeline here")
-    summary = local.run(deployment, {})
+    for deployment in plan.deployments:
+        inferring.follow_source(deployment)
+        show.doing(f"running the pipeline here{_of(deployment, plan)}")
+        _tell(local.run(deployment, {}))
+    done.note("phase1")
+
+
+def _tell(summary: RunSummary) -> None:
     if summary.rows_loaded == 0:
         raise Problem(f"The pipeline ran and loaded no row: {summary.source_url} holds no records.")
     show.ok(
@@ -44,7 +52,11 @@ def phase1(project: Project) -> None:
     )
     if summary.quarantine_file:
         show.ok(f"rejected records, with reasons: {_inside(summary.quarantine_file)}")
-    done.note("phase1")
+
+
+def _of(deployment: Mapping[str, Any], plan: Manifest) -> str:
+    """Which deployment it is, where there are several."""
+    return f": {deployment['name']}" if len(plan.deployments) > 1 else ""
 
 
 def phase2(project: Project, take_over: bool = False) -> None:
@@ -63,37 +75,52 @@ def phase2(project: Project, take_over: bool = False) -> None:
         show.warn(warning)
     with services.connected(project) as client, alone():
         deploying.deploy(client, plan, take_over)
-        done.note("phase2", deploying.find(client, plan.first).id)
+        done.note("phase2", *(deploying.find(client, one).id for one in plan.deployments))
 
 
 def phase3(project: Project) -> None:
-    """A run, a run with other parameters, a refusal, and the schedule; ends with a table.
+    """Of each deployment a run, one with other parameters, a refusal, the schedule; and a table.
 
     Raises:
         Problem: one of them is not as it should be.
     """
-    from blueprint import deploying, pools, proofs, runs, services
+    from blueprint import deploying, pools, services
 
     show.heading("Phase 3 of 3: runs and the schedule")
-    plan = manifest.load().first
-    pool = plan["work_pool"]["name"]
+    plan = manifest.load()
     with services.connected(project) as client:
-        deployment = deploying.find(client, plan)
-        if not services.online_workers(client, pool):
-            raise Problem(
-                f"No worker serves the pool {pool!r}, so a run would stay Scheduled.\n"
-                + pools.start_worker(pool)
-            )
-        show.doing("triggering a run with the manifest's parameters")
-        run = runs.completed(runs.wait(client, runs.trigger(client, deployment), pool))
-        summary = proofs.summary_of(client, run)
-        show.ok(f"run {run.name} is Completed")
-        test, test_summary = proofs.test_run(client, deployment, plan)
-        proofs.refuse_wrong(client, deployment)
-        next_run = proofs.check_schedule(client, deployment, plan)
-        _show_recent(runs.recent(client, deployment))
-        done.note("phase3", deployment.id)
-        _show_result(project, (run, summary), (test, test_summary), next_run)
+        held = [deploying.find(client, one) for one in plan.deployments]
+        for pool in plan.pools:
+            if not services.online_workers(client, pool):
+                raise Problem(
+                    f"No worker serves the pool {pool!r}, so a run would stay Scheduled.\n"
+                    + pools.start_worker(pool)
+                )
+        for one, deployment in zip(plan.deployments, held, strict=True):
+            if named := _of(one, plan):
+                show.heading(f"Deployment{named}")
+            _prove(project, client, deployment, one)
+        done.note("phase3", *(one.id for one in held))
+
+
+def _prove(
+    project: Project,
+    client: SyncPrefectClient,
+    deployment: DeploymentResponse,
+    plan: dict[str, Any],
+) -> None:
+    from blueprint import proofs, runs
+
+    show.doing("triggering a run with the manifest's parameters")
+    pool = plan["work_pool"]["name"]
+    run = runs.completed(runs.wait(client, runs.trigger(client, deployment), pool))
+    summary = proofs.summary_of(client, run)
+    show.ok(f"run {run.name} is Completed")
+    test, test_summary = proofs.test_run(client, deployment, plan)
+    proofs.refuse_wrong(client, deployment)
+    next_run = proofs.check_schedule(client, deployment, plan)
+    _show_recent(runs.recent(client, deployment))
+    _show_result(project, (run, summary), (test, test_summary), next_run)
 
 
 def all_phases(project: Project) -> None:

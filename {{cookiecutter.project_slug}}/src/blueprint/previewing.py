@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from pydantic import ValidationError
 
-from blueprint import show
+from blueprint import inferring, show
+from blueprint.pipelines.which import FIRST, package_of, part
 from blueprint.project import Problem
 from ingest.cut import cut
 from ingest.duck import literal
@@ -98,7 +98,8 @@ def preview(
     if not as_json and "://" in location and not location.startswith("file:"):
         show.doing("fetching the source; only its first records are judged, but all of it is read")
     with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, ignore_cleanup_errors=True) as folder:
-        found = look(location, limit, Path(folder), silent if as_json else show.Progress())
+        say = silent if as_json else show.Progress()
+        found = look(location, limit, Path(folder), say, package_of(deployment))
     if as_json:
         # Not by rich, which would fold long lines.
         sys.stdout.write(json.dumps(found.as_dict(), ensure_ascii=True, indent=2) + "\n")
@@ -107,26 +108,20 @@ def preview(
     return found.fits
 
 
-def look(location: str, limit: int, folder: Path, say: Say) -> Preview:
-    """What a run would make of the first `limit` records; writes only into `folder`.
+def look(location: str, limit: int, folder: Path, say: Say, package: str = FIRST) -> Preview:
+    """What a run of a pipeline would make of the first `limit` records; writes only into `folder`.
 
     Raises Problem where `location` is no source, and PipelineError.
     """
-    from data_pipeline.config import DEFAULT_BATCH_SIZE, LIMITS, ExtractConfig
-    from data_pipeline.contract import CONTRACT
-    from data_pipeline.extract import extract
-    from data_pipeline.transform import transform
-
-    try:
-        config = ExtractConfig(source_url=location)
-    except ValidationError as error:
-        raise Problem(str(error.errors()[0]["msg"]).removeprefix("Value error, ")) from None
-    source, positions = _first(extract(config, folder, say), folder, limit)
+    config = part(package, "config")
+    contract = part(package, "contract").CONTRACT
+    asked = inferring.asked(location, package)
+    source, positions = _first(part(package, "extract").extract(asked, folder, say), folder, limit)
     # No limit ends it: what is refused is to be seen.
-    step = Step(DEFAULT_BATCH_SIZE, Limits(1.0), folder / "quarantine", "preview")
-    judged = judge(source, CONTRACT, step, folder, say)
-    ready = stage(judged, CONTRACT, transform, folder)
-    fits = judged.accepted > 0 and _bears(judged, LIMITS)
+    step = Step(config.DEFAULT_BATCH_SIZE, Limits(1.0), folder / "quarantine", "preview")
+    judged = judge(source, contract, step, folder, say)
+    ready = stage(judged, contract, part(package, "transform").transform, folder)
+    fits = judged.accepted > 0 and _bears(judged, config.LIMITS)
     return Preview(source, judged, ready, positions, *_first_rows(ready), fits)
 
 

@@ -36,7 +36,7 @@ def test_run(
 def _run_into(
     scratch: Path, client: SyncPrefectClient, deployment: DeploymentResponse, plan: dict[str, Any]
 ) -> tuple[FlowRun, RunSummary]:
-    small = cut_source((plan.get("parameters") or {}).get("source_url"), scratch / "cut")
+    small = cut_source(plan, scratch / "cut")
     parameters = {
         "batch_size": max(1, small.count // 4),
         "source_url": str(small.path),

@@ -52,7 +52,7 @@ def redeploy(
         if not dry_run:
             with alone():
                 deploying.deploy(client, plan, take_over)
-            done.note("phase2", deploying.find(client, plan.first).id)
+            done.note("phase2", *(deploying.find(client, one).id for one in plan.deployments))
     if as_json:
         sys.stdout.write(json.dumps({"differences": found, "deployed": not dry_run}, indent=2))
         sys.stdout.write("\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from blueprint import show
+from blueprint.pipelines.which import package_of, part
 from blueprint.project import Problem
 from ingest.errors import PipelineError
 from ingest.refused_files import quarantine_files, run_of
@@ -32,18 +33,17 @@ def replay_quarantine(
         Problem: there is no such file or run; or files could not be replayed, after the others.
         PipelineError: the target cannot be used.
     """
-    from data_pipeline.config import DEFAULT_QUARANTINE, DEFAULT_TARGET
-    from data_pipeline.contract import CONTRACT
-    from data_pipeline.transform import transform
-
+    package = package_of(deployment)
+    config, contract = part(package, "config"), part(package, "contract").CONTRACT
+    transform = part(package, "transform").transform
     given = deployment.get("parameters") or {}
-    folder = Path(resolve(given.get("quarantine", DEFAULT_QUARANTINE)))
+    folder = Path(resolve(given.get("quarantine", config.DEFAULT_QUARANTINE)))
     files = _chosen(which, folder)
     if not files:
         show.ok(f"nothing is in quarantine: there is no file in {_shown(folder)}")
         return
     say = show.Progress()
-    destination = resolve_target(target or given.get("target", DEFAULT_TARGET))
+    destination = resolve_target(target or given.get("target", config.DEFAULT_TARGET))
     sink = open_sink(destination, say=say)
     replayed: list[Replayed] = []
     problems: list[str] = []
@@ -52,11 +52,11 @@ def replay_quarantine(
             with tempfile.TemporaryDirectory(
                 prefix=WORK_PREFIX, ignore_cleanup_errors=True
             ) as work:
-                found = replay(path, sink, CONTRACT, transform, Path(work), say, dry_run=dry_run)
+                found = replay(path, sink, contract, transform, Path(work), say, dry_run=dry_run)
             replayed.append(found)
         except PipelineError as error:
             problems.append(f"{_shown(path)}: {error}")
-    _report(replayed, dry_run, f"{CONTRACT.table} of {sink.shown}")
+    _report(replayed, dry_run, f"{contract.table} of {sink.shown}")
     if problems:
         raise Problem("Not all could be replayed:\n" + "\n".join(problems))
 

@@ -1,4 +1,4 @@
-"""The failure scenarios: this project's own flow, with Prefect's own retries, made to fail."""
+"""The failure scenarios: a pipeline's own flow, with Prefect's own retries, made to fail."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 from unittest.mock import patch
 
 from blueprint.failing_source import NEVER, Source
+from blueprint.pipelines.which import package_of, part
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import Log
     from prefect.states import State
+
+    from ingest.contract import Contract
 
 _LOG_PATIENCE = 20.0
 
@@ -32,12 +35,13 @@ class Outcome:
 
 
 class Scenarios:
-    """The project's flow, and how it is made to fail. Call it after `local.without_server`."""
+    """A pipeline's flow, and how it is made to fail. Call it after `local.without_server`."""
 
     def __init__(self, scratch: Path, source: Source, deployment: Mapping[str, Any]) -> None:
         from blueprint.flows import load_flow
 
         self._scratch, self._source, self._deployment = scratch, source, deployment
+        self._package = package_of(deployment)
         self._flow = load_flow(deployment)
         self._number = 0
 
@@ -97,17 +101,17 @@ class Scenarios:
         """The project's contract with one more field, which no record has: all are refused."""
         from pydantic import create_model
 
-        from data_pipeline import flow, load
-        from data_pipeline.contract import CONTRACT
         from ingest.steps import Limits
 
         one = Outcome("a bad contract", "Failed, nothing loaded, quarantine kept")
         fields: Any = {"no_record_has_this": (int, ...)}
-        stricter = create_model(CONTRACT.record.__name__, __base__=CONTRACT.record, **fields)
-        bad = replace(CONTRACT, record=stricter)
+        good = self._contract()
+        stricter = create_model(good.record.__name__, __base__=good.record, **fields)
+        bad = replace(good, record=stricter)
+        flow = part(self._package, "flow")
         self._source.fail(0)
         with ExitStack() as stack:
-            for module in (flow, load):
+            for module in (flow, part(self._package, "load")):
                 if hasattr(module, "CONTRACT"):
                     stack.enter_context(patch.object(module, "CONTRACT", bad))
             if hasattr(flow, "LIMITS"):  # the project's own may bear any number
@@ -153,10 +157,13 @@ class Scenarios:
         return given | {name: value for name, value in ours.items() if name in known}
 
     def _loaded(self) -> object:
-        from data_pipeline.contract import CONTRACT
         from ingest.sinks import open_sink
 
-        return open_sink(str(self._folder / "warehouse.duckdb")).last_load(CONTRACT.table)
+        sink = open_sink(str(self._folder / "warehouse.duckdb"))
+        return sink.last_load(self._contract().table)
+
+    def _contract(self) -> Contract:
+        return part(self._package, "contract").CONTRACT
 
     def _nothing_loaded(self, one: Outcome) -> None:
         if self._loaded() is not None:
@@ -166,8 +173,7 @@ class Scenarios:
         """How often flow.py has the extraction retried."""
         from prefect import Task
 
-        from data_pipeline import flow
-
+        flow = part(self._package, "flow")
         tasks = [one for one in vars(flow).values() if isinstance(one, Task)]
         return next((one.retries for one in tasks if one.name == "extract"), 3)
 

@@ -34,12 +34,17 @@ FRESH = timedelta(seconds=45)
 """A worker that gave a sign within this time is taken as running; it gives one every 30 s."""
 
 
+class Unreachable(Problem):
+    """Nothing answers at the API's address."""
+
+
 @contextmanager
 def connected(project: Project) -> Iterator[SyncPrefectClient]:
     """A client of the project's API.
 
     Raises:
-        Problem: nothing answers there, or it refuses the key.
+        Unreachable: nothing answers there.
+        Problem: it refuses the key.
     """
     start = (
         "Start one: scripts/start_server.sh in a terminal of its own, or `blueprint up`."
@@ -52,7 +57,9 @@ def connected(project: Project) -> Iterator[SyncPrefectClient]:
     ):
         if error := client.api_healthcheck():
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise Problem(f"No Prefect server answers at {project.api_url} ({reason}).\n{start}")
+            raise Unreachable(
+                f"No Prefect server answers at {project.api_url} ({reason}).\n{start}"
+            )
         try:
             client.read_work_pools(limit=1)
         except PrefectHTTPStatusError as error:

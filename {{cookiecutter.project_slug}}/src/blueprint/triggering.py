@@ -79,7 +79,7 @@ def trigger(
         Problem: a parameter is refused, and no run was made; no worker takes the run (NotTaken);
             or it did not complete (Ended).
     """
-    plan = _chosen(deployment)
+    plan = manifest.load().chosen(deployment)
     flow = load_flow(plan)
     # The flow's own reason, for a person; the server would only tell of its schema.
     given = {**(plan.get("parameters") or {}), **parameters}
@@ -117,17 +117,6 @@ def _watched(run: FlowRun, url: str) -> Iterator[None]:
             f"({type(error).__name__}): {url}\n"
             f"What became of it: {BLUEPRINT} status, and {PREFECT} flow-run inspect {run.id}"
         ) from None
-
-
-def _chosen(name: str | None) -> dict[str, Any]:
-    plan = manifest.load()
-    if name is None:
-        return plan.first
-    for one in plan.deployments:
-        if one["name"] == name:
-            return one
-    names = ", ".join(one["name"] for one in plan.deployments)
-    raise Problem(f"prefect.yaml has no deployment {name!r}. It has: {names}.")
 
 
 def _followed(client: SyncPrefectClient, run: FlowRun, pool: str, as_json: bool) -> FlowRun:

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from ingest.summary import RunSummary
 
 
-def test_local(parameters: Mapping[str, Any], keep: bool, as_json: bool) -> bool:
-    """Run the first deployment's flow here and show what it did; gives whether it landed rows.
+def test_local(
+    parameters: Mapping[str, Any], keep: bool, as_json: bool, pipeline: str | None = None
+) -> bool:
+    """Run a deployment's flow here, else the first one's, and show what it did; gives whether it landed rows.
 
     keep: leave the scratch folder there. What `parameters` say of target and quarantine counts.
 
@@ -32,7 +34,7 @@ def test_local(parameters: Mapping[str, Any], keep: bool, as_json: bool) -> bool
         "quarantine": str(scratch / "quarantine"),
     }
     try:
-        summary = _run({**into, **parameters}, quiet=as_json)
+        summary = _run({**into, **parameters}, as_json, pipeline)
     except (Problem, PipelineError) as problem:
         if not as_json:
             raise
@@ -48,7 +50,7 @@ def test_local(parameters: Mapping[str, Any], keep: bool, as_json: bool) -> bool
     return _show(summary, scratch if keep else None)
 
 
-def _run(parameters: Mapping[str, Any], quiet: bool) -> RunSummary:
+def _run(parameters: Mapping[str, Any], quiet: bool, pipeline: str | None) -> RunSummary:
     if not quiet:
         show.heading("Local run, without a deployment")
         show.doing("starting a temporary server; the first one makes its database")
@@ -58,7 +60,7 @@ def _run(parameters: Mapping[str, Any], quiet: bool) -> RunSummary:
     if not quiet:
         into = withholding.target(str(parameters["target"]))
         show.doing(f"running the pipeline here, into {into}")
-    return local.run(manifest.load().first, parameters)
+    return local.run(manifest.load().chosen(pipeline), parameters)
 
 
 def _show(summary: RunSummary, kept: Path | None) -> bool:

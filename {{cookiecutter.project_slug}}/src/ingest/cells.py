@@ -173,7 +173,7 @@ def _not_utf8(error: UnicodeDecodeError, source: SourceFile) -> SourceError:
     return SourceError(
         f"{source.url} is not UTF-8: behind {near!r} stands the byte "
         f"{error.object[error.start]:#04x}. Save it as UTF-8, or name its encoding in "
-        "src/data_pipeline/extract.py: Reading(encoding='cp1252')."
+        "extract.py: Reading(encoding='cp1252')."
     )
 
 

@@ -53,7 +53,7 @@ def recognised(
         raise SourceError(
             f"{reading.delimiter!r} cannot stand between the fields of a CSV: one character can, "
             "and no quote or line break. Correct Reading(delimiter=…) in "
-            "src/data_pipeline/extract.py."
+            "extract.py."
         )
     with path.open("rb") as file:
         start = file.read(4)
@@ -87,7 +87,7 @@ def _refuse_foreign(head: bytes, source: SourceFile) -> None:
     if head.startswith(_WIDE):
         raise SourceError(
             f"{source.url} is encoded in UTF-16 or UTF-32. Save it as UTF-8, or name its encoding "
-            "in src/data_pipeline/extract.py: Reading(encoding='utf-16')."
+            "in extract.py: Reading(encoding='utf-16')."
         )
     if head.startswith(b"PK\x03\x04"):
         raise SourceError(
@@ -153,7 +153,7 @@ def _records_key(text: str, shown: str) -> str:
     what = f"several arrays: {', '.join(found)}" if found else "no array of records at its top"
     raise SourceError(
         f"{shown} is one JSON object with {what}. Name the key that holds the records in "
-        "src/data_pipeline/extract.py: Reading(records_key='…'), or give the array alone, or one "
+        "extract.py: Reading(records_key='…'), or give the array alone, or one "
         "object per line."
     )
 

@@ -14,7 +14,7 @@ from ingest.errors import TransformError
 
 Record = dict[str, Any]
 _AT_ONCE = 10_000
-_HERE = "src/data_pipeline/transform.py"
+_HERE = "transform.py"
 
 
 def each_record(transform: Callable[[Record], Record | None]) -> Callable[[Record], Record | None]:

@@ -56,7 +56,7 @@ def _in_utf8(stream: BinaryIO, source: SourceFile) -> BinaryIO:
     except LookupError:
         raise SourceError(
             f"There is no encoding {source.encoding!r}. Correct it in "
-            "src/data_pipeline/extract.py, for example Reading(encoding='cp1252')."
+            "extract.py, for example Reading(encoding='cp1252')."
         ) from None
     if name in ("utf-8", "utf-8-sig"):
         return stream
@@ -83,7 +83,7 @@ class _Recoded(io.RawIOBase):
             except UnicodeError as error:
                 raise SourceError(
                     f"{self._source.url} is not {self._source.encoding}: {error}. Name its real "
-                    "encoding in src/data_pipeline/extract.py: Reading(encoding='…')."
+                    "encoding in extract.py: Reading(encoding='…')."
                 ) from error
             if not data:
                 break

@@ -48,12 +48,12 @@ def window_of(
     if not contract.key:
         raise ContractError(
             f"A run with mode={mode} adds to a table, and without a KEY nothing says which rows it "
-            "has already. Name one in src/data_pipeline/contract.py, or run with mode=full."
+            "has already. Name one in contract.py, or run with mode=full."
         )
     if not contract.watermark:
         raise ContractError(
             f"A run with mode={mode} needs a field by which records are newer or older. Name it in "
-            "src/data_pipeline/contract.py: Contract(..., watermark='updated_at')."
+            "contract.py: Contract(..., watermark='updated_at')."
         )
     if mode is Mode.BACKFILL:
         if not since or not until or since >= until:
@@ -84,7 +84,7 @@ def _less_overlap(contract: Contract, watermark: str) -> str:
         return (datetime.fromisoformat(watermark) - contract.overlap).isoformat()
     except ValueError:
         raise ContractError(
-            f"The overlap of src/data_pipeline/contract.py is a time, and the watermark "
+            f"The overlap of contract.py is a time, and the watermark "
             f"{watermark!r} of the field {contract.watermark} is none. Set overlap to timedelta(0)."
         ) from None
 
@@ -117,5 +117,5 @@ def check_size(ready: Ready, source_url: str, last: LastLoad | None, guard: Guar
         return what
     raise SourceError(
         f"{what}; nothing was loaded. If that is right, set WHEN_SHRUNK in "
-        "src/data_pipeline/config.py to warn or accept, and run again."
+        "config.py to warn or accept, and run again."
     )

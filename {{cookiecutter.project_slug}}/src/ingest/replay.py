@@ -115,7 +115,7 @@ def _check_key(contract: Contract) -> None:
     if made := [name for name in contract.key if name.lower() not in staged]:
         raise ContractError(
             f"Refused records cannot be replayed into the table {contract.table}: its KEY "
-            f"{made[0]!r} is made by src/data_pipeline/transform.py, out of records that a replay "
+            f"{made[0]!r} is made by transform.py, out of records that a replay "
             "does not have. Run the pipeline anew instead: it judges every record again."
         )
 

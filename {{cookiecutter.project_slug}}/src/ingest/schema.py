@@ -64,7 +64,7 @@ def columns_of(record: type[BaseModel]) -> dict[str, str]:
 
 
 def _error(record: type[BaseModel], what: str) -> ContractError:
-    return ContractError(f"In src/data_pipeline/contract.py, {record.__name__} {what}")
+    return ContractError(f"In contract.py, {record.__name__} {what}")
 
 
 def _fields(record: type[BaseModel]) -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
@@ -132,7 +132,7 @@ def _decimal(metadata: tuple[Any, ...], where: str) -> str:
         width = 18 if digits is not None and places <= digits <= 18 else 38
         return f"DECIMAL({width}, {places})"
     raise ContractError(
-        f"In src/data_pipeline/contract.py, {where} is a Decimal that does not say how many "
+        f"In contract.py, {where} is a Decimal that does not say how many "
         "places it has. Write Annotated[Decimal, Field(decimal_places=2)]."
     )
 

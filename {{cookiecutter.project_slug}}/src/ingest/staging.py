@@ -18,7 +18,7 @@ from ingest.schema import RESERVED, columns_of
 from ingest.steps import Judged, Window
 
 Transform = Callable[[Any], Any]
-_HERE = "src/data_pipeline/transform.py"
+_HERE = "transform.py"
 # A transform of only these is as cheap to run twice as its result is to keep.
 _CHEAP = {"PROJECTION", "FILTER", "READ_PARQUET", "HASH_JOIN", "EMPTY_RESULT", "DUMMY_SCAN"}
 
@@ -112,7 +112,7 @@ def _watermark_name(contract: Contract) -> str:
         return str(contract.watermark)
     raise ContractError(
         "An incremental run and a backfill need a field by which records are newer or older. Name "
-        "it in src/data_pipeline/contract.py: Contract(..., watermark='updated_at')."
+        "it in contract.py: Contract(..., watermark='updated_at')."
     )
 
 
@@ -177,7 +177,7 @@ def _check_names(connection: duckdb.DuckDBPyConnection, contract: Contract) -> s
     if missing := [name for name in contract.key if name.lower() not in names]:
         raise TransformError(
             f"{_HERE} returns no column {missing[0]!r}, which is in KEY of "
-            f"src/data_pipeline/contract.py. It returns: {', '.join(sorted(names))}."
+            f"contract.py. It returns: {', '.join(sorted(names))}."
         )
     # sum() gives a 128-bit integer, which few targets have.
     return ", ".join(
@@ -193,7 +193,7 @@ def _check_key(connection: duckdb.DuckDBPyConnection, contract: Contract) -> Non
     absent = " OR ".join(f"{quote(name)} IS NULL" for name in contract.key)
     if nulls := count(connection, f"rows WHERE {absent}"):
         raise TransformError(
-            f"{nulls:,} rows have no {shown}, which is KEY in src/data_pipeline/contract.py. Make "
+            f"{nulls:,} rows have no {shown}, which is KEY in contract.py. Make "
             "the field required there, or choose another KEY."
         )
     key = columns(contract.key)
@@ -204,7 +204,7 @@ def _check_key(connection: duckdb.DuckDBPyConnection, contract: Contract) -> Non
         *values, times = double[0]
         raise TransformError(
             f"{_HERE} returns {times} rows with the same {shown}: {values}. One row for "
-            "each key is loaded: group by it, or change KEY in src/data_pipeline/contract.py."
+            "each key is loaded: group by it, or change KEY in contract.py."
         )
 
 

@@ -60,7 +60,8 @@ def run(checks: Sequence[Check]) -> list[Result]:
         try:
             check.look(outcome)
         except (Problem, PipelineError) as problem:
-            outcome.fault(str(problem), check.mend)
+            damaged = isinstance(problem.__cause__, ImportError) and environment.faults()
+            outcome.fault(str(problem), environment.COMMAND if damaged else check.mend)
         except Exception as error:  # the user's code may raise anything when it is imported
             damaged = isinstance(error, ImportError) and environment.faults()
             mend = environment.COMMAND if damaged else check.mend

@@ -118,11 +118,18 @@ class Quarantine:
 
 
 @dataclass(frozen=True)
-class Disk:
-    """Sizes and free space in bytes; None where there is nothing, or not on this machine."""
+class Target:
+    """What is loaded, and its size in bytes; None where there is nothing, or not on this machine."""
 
-    warehouse: str
-    warehouse_size: int | None
+    name: str
+    size: int | None
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Sizes and free space in bytes; `targets` are those of the deployments, each once."""
+
+    targets: list[Target]
     logs: int
     database: int
     free: int
@@ -155,6 +162,6 @@ class Facts:
     pools: list[Pool]
     worker_here: int | None
     deployments: list[Deployment]
-    quarantine: Quarantine | None
+    quarantine: list[Quarantine]
     disk: Disk
     passed: dict[str, Passed]

@@ -35,7 +35,7 @@ def gather() -> Facts:
     except ValueError as error:
         problems.append(f"Prefect refuses what prefect.toml, .env or the environment sets: {error}")
     server, pools, deployments = _server(project, plan)
-    parameters: dict[str, Any] = plan.first.get("parameters") or {} if plan else {}
+    deployed: list[dict[str, Any]] = plan.deployments if plan else []
     return Facts(
         name,
         str(ROOT),
@@ -46,8 +46,8 @@ def gather() -> Facts:
         pools,
         _pid(WORKER.process()),
         deployments,
-        here.quarantine_now(parameters),
-        here.disk_now(project, parameters),
+        here.quarantine_now(deployed),
+        here.disk_now(project, deployed),
         done.passed(),
     )
 

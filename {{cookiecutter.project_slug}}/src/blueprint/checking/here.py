@@ -6,13 +6,14 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from blueprint import environment
-from blueprint.checking.facts import Disk, Environment, Quarantine
+from blueprint.checking.facts import Disk, Environment, Quarantine, Target
+from blueprint.pipelines.which import given_or_default, package_of
 from blueprint.project import STATE, Problem, Project
 from runtime.project import ROOT, resolve, resolve_target
 
@@ -55,12 +56,16 @@ def is_prefect(project: Project) -> bool:
         return False
 
 
-def quarantine_now(parameters: Mapping[str, Any]) -> Quarantine | None:
-    """The refused records that lie in the quarantine folder; None where config.py is broken."""
-    given = parameters.get("quarantine") or _default("DEFAULT_QUARANTINE")
-    if given is None:
-        return None
-    folder = Path(resolve(str(given)))
+def quarantine_now(deployments: Sequence[Mapping[str, Any]]) -> list[Quarantine]:
+    """The refused records in each quarantine folder; none of a pipeline whose config.py is broken.
+
+    Without deployments: those of the first pipeline's default folder.
+    """
+    given = (given_or_default(one, "quarantine") for one in deployments or [{}])
+    return [_refused(Path(resolve(str(one)))) for one in dict.fromkeys(given) if one is not None]
+
+
+def _refused(folder: Path) -> Quarantine:
     files = [path for path in folder.glob("*.ndjson") if path.is_file()]
     sizes = {path: path.stat().st_size for path in files}
     records, left = 0, _MOST_BYTES
@@ -73,38 +78,31 @@ def quarantine_now(parameters: Mapping[str, Any]) -> Quarantine | None:
     return Quarantine(shown(folder), len(files), records, sum(sizes.values()), left >= 0)
 
 
-def disk_now(project: Project | None, parameters: Mapping[str, Any]) -> Disk:
+def disk_now(project: Project | None, deployments: Sequence[Mapping[str, Any]]) -> Disk:
     """What this project's files take, and what is free."""
-    name, size = _warehouse(parameters)
+    targets = list(dict.fromkeys(_target(one) for one in deployments or [{}]))
     usage = shutil.disk_usage(ROOT)
     home = project.home if project else ROOT / ".prefect"
-    return Disk(name, size, _size(STATE / "logs") or 0, _size(home) or 0, usage.free, usage.total)
+    return Disk(targets, _size(STATE / "logs") or 0, _size(home) or 0, usage.free, usage.total)
 
 
-def _warehouse(parameters: Mapping[str, Any]) -> tuple[str, int | None]:
+def _target(deployment: Mapping[str, Any]) -> Target:
     from ingest.errors import PipelineError
     from ingest.sinks import open_sink
 
-    given = parameters.get("target") or _default("DEFAULT_TARGET")
+    given = given_or_default(deployment, "target")
     if given is None:
-        return "unknown: src/data_pipeline/config.py cannot be imported", None
+        package = package_of(deployment)
+        return Target(f"unknown: src/{package}/config.py cannot be imported", None)
     target = resolve_target(str(given))
     try:
         name = open_sink(target).shown
     except (PipelineError, ImportError) as error:
-        return str(error).splitlines()[0], None
+        return Target(str(error).splitlines()[0], None)
     kind, separator, rest = target.partition("://")
     if separator and kind not in ("duckdb", "parquet"):
-        return name, None
-    return shown(Path(name)), _size(Path(rest[1:] if separator else target))
-
-
-def _default(name: str) -> Any:
-    try:
-        from data_pipeline import config
-    except Exception:  # the user's code may raise anything; validate-setup says what
-        return None
-    return getattr(config, name, None)
+        return Target(name, None)
+    return Target(shown(Path(name)), _size(Path(rest[1:] if separator else target)))
 
 
 def shown(path: Path) -> str:

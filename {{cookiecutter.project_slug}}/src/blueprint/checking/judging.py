@@ -35,7 +35,7 @@ def judge(facts: Facts) -> Verdict:
         serve = _UP if pool is facts.pools[0] else alone
         wrong += _workers(pool, facts.deployments, serve)
     for one in facts.deployments:
-        wrong += _last_run(one)
+        wrong += _last_run(one, one is facts.deployments[0])
         notes += _paused(one)
     wrong += _disk(facts)
     phases = phases_of(facts, blocked)
@@ -107,9 +107,8 @@ def _deployment(one: Deployment, facts: Facts) -> list[Finding]:
         if what.startswith("Deployment not found"):
             return [Finding(f"{what} Phase 2 deploys it.", _DEPLOY)]
         if "cannot be loaded" in what:
-            return [
-                Finding(what, "edit src/data_pipeline/flow.py, then: scripts/validate_setup.sh")
-            ]
+            module = what.partition(":")[0].replace(".", "/")
+            return [Finding(what, f"edit src/{module}.py, then: scripts/validate_setup.sh")]
         return [Finding(f"{what}\n{rest}", f"edit prefect.yaml, then: {_DEPLOY}")]
     found = []
     if one.differences:
@@ -160,7 +159,7 @@ def _stuck(waiting: list[Run], why: str) -> str:
     return f"{many} stuck in {state}, since {why}; {first.name} was due at {clock(first.due)}."
 
 
-def _last_run(one: Deployment) -> list[Finding]:
+def _last_run(one: Deployment, first: bool) -> list[Finding]:
     """The last run that has ended: where it failed, the next one may well fail too."""
     last = next((run for run in one.recent if run.kind not in ("RUNNING", "CANCELLING")), None)
     if last is None or last.kind not in _FAILED:
@@ -169,7 +168,8 @@ def _last_run(one: Deployment) -> list[Finding]:
         f"The last run of {one.name}, {last.name}, ended {last.state}: {last.message}\n"
         f"Put that right and run it again. Its logs: {PREFECT} flow-run logs {last.id}"
     )
-    return [Finding(what, f"{BLUEPRINT} run")]
+    named = "" if first else f" --pipeline {quoted(one.name)}"
+    return [Finding(what, f"{BLUEPRINT} run{named}")]
 
 
 def _paused(one: Deployment) -> list[Finding]:

@@ -25,8 +25,8 @@ def phases_of(facts: Facts, blocked: bool) -> list[Phase]:
     """The three phases. blocked: the environment or the settings have a fault."""
     asked = facts.server.state == "answers" and bool(facts.deployments)
     first = _first(facts, blocked)
-    second = _second(facts.deployments[0], facts) if asked else _written("phase2", facts)
-    third = _third(facts, facts.deployments[0]) if asked else _written("phase3", facts)
+    second = _second(facts) if asked else _written("phase2", facts)
+    third = _third(facts) if asked else _written("phase3", facts)
     told = {"phase1": first, "phase2": second, "phase3": third}
     return [
         Phase(
@@ -63,22 +63,29 @@ def _first(facts: Facts, blocked: bool) -> tuple[bool, str]:
     return _written("phase1", facts)
 
 
-def _second(one: Deployment, facts: Facts) -> tuple[bool, str]:
-    if one.missing:
-        return False, "not deployed by this project"
-    if one.differences:
-        return False, "the server holds something else than prefect.yaml says"
+def _second(facts: Facts) -> tuple[bool, str]:
+    for one in facts.deployments:
+        if one.missing:
+            return False, f"not deployed by this project{_which(one, facts)}"
+        if one.differences:
+            return False, "the server holds something else than prefect.yaml says"
     at = facts.passed.get("phase2")
     return True, _when(at) if at else "the server holds what prefect.yaml says"
 
 
-def _third(facts: Facts, one: Deployment) -> tuple[bool, str]:
+def _third(facts: Facts) -> tuple[bool, str]:
     known = facts.passed.get("phase3")
-    if one.missing or known is None:
+    if facts.deployments[0].missing or known is None:
         return False, "not passed yet"
-    if known.deployment != one.id:
-        return False, f"{_when(known)}, and deployed anew since"
+    for one in facts.deployments:
+        if one.id not in known.deployments:
+            return False, f"{_when(known)}, and deployed anew since{_which(one, facts)}"
     return True, _when(known)
+
+
+def _which(one: Deployment, facts: Facts) -> str:
+    """Which deployment it is, where there are several."""
+    return f": {one.name}" if len(facts.deployments) > 1 else ""
 
 
 def _written(phase: str, facts: Facts) -> tuple[bool, str]:

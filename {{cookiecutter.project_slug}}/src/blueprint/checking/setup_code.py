@@ -10,6 +10,7 @@ from blueprint import manifest, schedules
 from blueprint.checking import here
 from blueprint.checking.checks import Outcome
 from blueprint.checking.verdict import BLUEPRINT
+from blueprint.pipelines.which import package_of, part
 from blueprint.processes import SERVER, port_owner
 from blueprint.project import Problem, enter
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from ingest.steps import Judged
 
 EDIT_MANIFEST = f"edit prefect.yaml, then: {BLUEPRINT} lint"
-EDIT_CONTRACT = "edit src/data_pipeline/contract.py, then: scripts/validate_setup.sh"
-EDIT_TRANSFORM = "edit src/data_pipeline/transform.py, then: scripts/validate_setup.sh"
-EDIT_FLOW = "edit src/data_pipeline/flow.py, then: scripts/validate_setup.sh"
 _EDIT_PORT = "edit prefect.toml ([api] url and [server.api] port), or end that process"
 
 
@@ -35,25 +33,31 @@ def lint(outcome: Outcome) -> None:
             outcome.note(warning, EDIT_MANIFEST)
 
 
-def contract(outcome: Outcome) -> None:
+def edit(package: str, name: str) -> str:
+    """What mends a fault of one of a pipeline's modules."""
+    return f"edit src/{package}/{name}.py, then: scripts/validate_setup.sh"
+
+
+def contract(outcome: Outcome, package: str) -> None:
     """contract.py can be imported, and records can be judged and staged by it."""
     from ingest.schema import columns_of
 
-    found = _contract()
+    found = _contract(package)
     if found.watermark and found.watermark not in columns_of(found.record):
-        outcome.fault(f"WATERMARK, {found.watermark!r}, is no field of the record", EDIT_CONTRACT)
+        what = f"WATERMARK, {found.watermark!r}, is no field of the record"
+        outcome.fault(what, edit(package, "contract"))
     with tempfile.TemporaryDirectory(prefix="validate-") as folder:
         way = _judge(found, Path(folder)).way
     outcome.found = f"table {found.table}, {len(found.record.model_fields)} fields, by {way}"
 
 
-def transform(outcome: Outcome) -> None:
+def transform(outcome: Outcome, package: str) -> None:
     """transform.py can be imported, and takes the contract's columns and gives those of KEY."""
-    from data_pipeline.transform import transform as user_transform
     from ingest.staging import stage
 
+    user_transform = part(package, "transform").transform
     try:
-        found = _contract()
+        found = _contract(package)
     except Exception:  # said by the check of the contract
         outcome.found = "imported; not tried, since the contract has a fault"
         return
@@ -71,7 +75,11 @@ def flow(outcome: Outcome) -> None:
 
     names = []
     for one in manifest.load().deployments:
-        loaded = load_flow(one)
+        try:
+            loaded = load_flow(one)
+        except Problem as problem:
+            outcome.fault(str(problem), edit(package_of(one), "flow"))
+            continue
         names.append(f"{loaded.name}/{one['name']}")
         try:
             check_parameters(loaded, one["name"], one.get("parameters") or {})
@@ -102,13 +110,13 @@ def port(outcome: Outcome) -> None:
         outcome.fault(f"port {number} is taken by {owner}, which is no Prefect server", _EDIT_PORT)
 
 
-def _contract() -> Contract:
-    from data_pipeline.contract import CONTRACT
+def _contract(package: str) -> Contract:
     from ingest.contract import Contract
 
-    if not isinstance(CONTRACT, Contract):
+    found = part(package, "contract").CONTRACT
+    if not isinstance(found, Contract):
         raise Problem("its CONTRACT is no ingest.contract.Contract")
-    return CONTRACT
+    return found
 
 
 def _judge(found: Contract, folder: Path) -> Judged:

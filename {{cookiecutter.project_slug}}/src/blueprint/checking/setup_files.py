@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from blueprint import environment
+from blueprint import environment, manifest
 from blueprint.checking.checks import Outcome
 from blueprint.checking.verdict import Finding
+from blueprint.pipelines.which import PARTS
 from blueprint.project import enter, read_settings
 from runtime.project import ROOT
 
@@ -25,10 +26,6 @@ _HELPERS = ("_blueprint.sh", "_look.py")
 _FILES = (
     *("prefect.yaml", "prefect.toml", "pyproject.toml", "requirements.lock", "bootstrap.py"),
     *(f"scripts/{name}" for name in (*SCRIPTS, *_HELPERS)),
-    *(
-        f"src/data_pipeline/{name}.py"
-        for name in ("flow", "config", "contract", "extract", "transform", "load")
-    ),
 )
 EDIT_SETTINGS = "edit prefect.toml, then: scripts/validate_setup.sh"
 # Its integrations and loggers have names that it does not list.
@@ -40,6 +37,7 @@ def files(outcome: Outcome) -> None:
     """Every file is there that the scripts and a deployment need."""
     extras = environment.settings().get("tool", {}).get("blueprint", {}).get("extras", [])
     wanted = [*_FILES, *(f"requirements-{extra}.lock" for extra in extras)]
+    wanted += [f"src/{one}/{name}.py" for one in manifest.packages() for name in PARTS]
     missing = [name for name in wanted if not (ROOT / name).is_file()]
     if missing:
         outcome.fault(f"missing: {', '.join(missing)}", f"git checkout -- {' '.join(missing)}")

@@ -108,17 +108,18 @@ def _next(one: Deployment) -> str:
 
 
 def _rest(facts: Facts) -> list[tuple[str, str]]:
-    disk, refused = facts.disk, facts.quarantine
+    disk = facts.disk
     rows = []
-    if refused:
+    for refused in facts.quarantine:
         more = "" if refused.whole else "more than "
         text = f"{refused.files} files, {more}{refused.records:,} records, {size(refused.size)}"
         rows.append((f"quarantine ({refused.folder})", text))
-    held = "nothing yet" if disk.warehouse_size is None else size(disk.warehouse_size)
-    remote = "://" in disk.warehouse and disk.warehouse_size is None
+    for target in disk.targets:
+        held = "nothing yet" if target.size is None else size(target.size)
+        remote = "://" in target.name and target.size is None
+        rows.append((f"target ({target.name})", "not on this machine" if remote else held))
     return [
         *rows,
-        (f"target ({disk.warehouse})", "not on this machine" if remote else held),
         ("logs", size(disk.logs)),
         ("Prefect's database", size(disk.database)),
         ("free on this disk", f"{size(disk.free)} of {size(disk.total)}"),

@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from blueprint import show
+from blueprint import manifest, show
 from blueprint.checking import checks, install, setup_code, setup_files
 from blueprint.checking.checks import Check, Outcome, Result
 from blueprint.environment import COMMAND as MEND_ENVIRONMENT
+from blueprint.pipelines.which import FIRST
 
 
 def setup() -> list[Result]:
@@ -21,9 +22,8 @@ def setup() -> list[Result]:
             _check("settings", setup_files.settings, setup_files.EDIT_SETTINGS),
             _check("dotenv", setup_files.dotenv, setup_files.EDIT_SETTINGS),
             _check("manifest", setup_code.lint, setup_code.EDIT_MANIFEST),
-            _check("contract", setup_code.contract, setup_code.EDIT_CONTRACT),
-            _check("transform", setup_code.transform, setup_code.EDIT_TRANSFORM),
-            _check("flow", setup_code.flow, setup_code.EDIT_FLOW),
+            *(one for package in manifest.packages() for one in _code(package)),
+            _check("flow", setup_code.flow, setup_code.edit(FIRST, "flow")),
             _check("port", setup_code.port, setup_files.EDIT_SETTINGS),
         ]
     )
@@ -58,6 +58,20 @@ def report(as_json: bool, **parts: list[Result]) -> bool:
         for name, results in parts.items():
             checks.print_results(f"Validate {name}", results)
     return all(checks.all_ok(results) for results in parts.values())
+
+
+def _code(package: str) -> list[Check]:
+    """The checks of a pipeline's own code; of one that was added, with its name."""
+    of = "" if package == FIRST else f" of {package}"
+    return [
+        Check(
+            f"{name}{of}",
+            _first_line(look),
+            partial(look, package=package),
+            setup_code.edit(package, name),
+        )
+        for name, look in (("contract", setup_code.contract), ("transform", setup_code.transform))
+    ]
 
 
 def _check(name: str, look: Callable[[Outcome], None], mend: str) -> Check:

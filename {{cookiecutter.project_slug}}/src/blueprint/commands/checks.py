@@ -92,6 +92,7 @@ def validate(*, server: bool = False, as_json: Json = False) -> None:
 def test_local(
     *,
     param: Annotated[list[str] | None, Parameter(negative=())] = None,
+    pipeline: str | None = None,
     keep: Annotated[bool, Parameter(negative=())] = False,
     as_json: Json = False,
 ) -> None:
@@ -106,6 +107,8 @@ def test_local(
     ----------
     param
         A parameter as name=value, as often as there are parameters to set.
+    pipeline
+        The name of a deployment in prefect.yaml, or of a pipeline; else the first there.
     keep
         Leave the scratch target there, and say where.
     as_json
@@ -115,4 +118,4 @@ def test_local(
     given = named_values(param or [])
     from blueprint import trying
 
-    sys.exit(not trying.test_local(given, keep, as_json))
+    sys.exit(not trying.test_local(given, keep, as_json, pipeline))

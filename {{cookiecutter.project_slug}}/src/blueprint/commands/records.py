@@ -14,11 +14,15 @@ from cyclopts import Parameter
 from blueprint.project import enter
 
 
-def infer_contract(*, source: str | None = None, force: bool = False) -> None:
+def infer_contract(
+    *, pipeline: str | None = None, source: str | None = None, force: bool = False
+) -> None:
     """Write contract.py from the source: what all of its records are.
 
     Parameters
     ----------
+    pipeline
+        The name of a deployment in prefect.yaml, or of a pipeline; else the first there.
     source
         A URL or a path; else the source_url that prefect.yaml gives.
     force
@@ -27,13 +31,14 @@ def infer_contract(*, source: str | None = None, force: bool = False) -> None:
     enter()
     from blueprint import inferring
 
-    inferring.infer_contract(source, force)
+    inferring.infer_contract(source, force, pipeline)
 
 
 def preview(
     *,
     limit: int = 1000,
     source: str | None = None,
+    pipeline: str | None = None,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
     """What would be accepted, refused and loaded of the source's first records; loads nothing.
@@ -46,18 +51,25 @@ def preview(
         How many records are read.
     source
         A URL or a path; else the source_url that prefect.yaml gives.
+    pipeline
+        The name of a deployment in prefect.yaml, or of a pipeline; else the first there.
     as_json
         Print it as JSON.
     """
     enter()
     from blueprint import manifest, previewing
 
-    if not previewing.preview(manifest.load().first, limit, source, as_json):
+    if not previewing.preview(manifest.load().chosen(pipeline), limit, source, as_json):
         sys.exit(1)
 
 
 def replay_quarantine(
-    which: str | None = None, /, *, target: str | None = None, dry_run: bool = False
+    which: str | None = None,
+    /,
+    *,
+    pipeline: str | None = None,
+    target: str | None = None,
+    dry_run: bool = False,
 ) -> None:
     """Judge refused records again, after the contract was mended, and load what passes.
 
@@ -65,6 +77,8 @@ def replay_quarantine(
     ----------
     which
         A run's id or a quarantine file; else all that are there.
+    pipeline
+        The name of a deployment in prefect.yaml, or of a pipeline; else the first there.
     target
         Where the run has loaded; else the target that prefect.yaml gives.
     dry_run
@@ -73,4 +87,4 @@ def replay_quarantine(
     enter()
     from blueprint import manifest, replaying
 
-    replaying.replay_quarantine(manifest.load().first, which, target, dry_run)
+    replaying.replay_quarantine(manifest.load().chosen(pipeline), which, target, dry_run)

@@ -19,7 +19,7 @@ from blueprint.project import Problem, enter
 def run(
     *,
     param: Annotated[list[str] | None, Parameter(negative=())] = None,
-    deployment: str | None = None,
+    pipeline: Annotated[str | None, Parameter(name=["--pipeline", "--deployment"])] = None,
     local: bool = False,
     watch: bool = True,
     as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
@@ -33,8 +33,8 @@ def run(
     ----------
     param
         A parameter as name=value, as often as there are parameters to set.
-    deployment
-        Its name in prefect.yaml; else the first there.
+    pipeline
+        The name of a deployment in prefect.yaml, or of a pipeline; else the first there.
     local
         Run it here, without a server and a worker.
     watch
@@ -45,28 +45,30 @@ def run(
     project = enter()
     parameters = _parameters(param or [])
     if local:
-        _run_here(parameters, as_json)
+        _run_here(parameters, as_json, pipeline)
         return
     from blueprint import triggering
 
-    triggering.trigger(project, parameters, deployment=deployment, watch=watch, as_json=as_json)
+    triggering.trigger(project, parameters, deployment=pipeline, watch=watch, as_json=as_json)
 
 
-def _run_here(parameters: dict[str, Any], as_json: bool) -> None:
+def _run_here(parameters: dict[str, Any], as_json: bool, pipeline: str | None) -> None:
     from blueprint import local as here
 
     here.without_server()
     from blueprint import manifest
 
     show.quiet(as_json)
-    summary = here.run(manifest.load().first, parameters)
+    summary = here.run(manifest.load().chosen(pipeline), parameters)
     show.summary(summary)
     if as_json:
         sys.stdout.write(summary.model_dump_json(indent=2) + "\n")
 
 
 def test_failure(
-    *, as_json: Annotated[bool, Parameter(name="--json", negative=())] = False
+    *,
+    pipeline: str | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative=())] = False,
 ) -> None:
     """Make the pipeline fail on purpose, and check that it fails as it should.
 
@@ -74,13 +76,17 @@ def test_failure(
 
     Parameters
     ----------
+    pipeline
+        The name of a deployment in prefect.yaml, or of a pipeline; else the first there.
     as_json
         Print it as JSON.
     """
     enter()
-    from blueprint import failures
+    from blueprint import failures, manifest
 
-    if not failures.test_failure(as_json):
+    if pipeline:
+        manifest.load().chosen(pipeline)  # raises where there is none, before anything is started
+    if not failures.test_failure(as_json, pipeline):
         sys.exit(1)
 
 

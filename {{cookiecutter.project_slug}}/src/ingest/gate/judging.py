@@ -211,7 +211,7 @@ class _Bench:
             )
         except duckdb.Error as error:
             raise ContractError(
-                "A value that src/data_pipeline/contract.py accepted does not fit its column: "
+                "A value that contract.py accepted does not fit its column: "
                 f"{error}. Does a serializer there change a field's type?"
             ) from error
 

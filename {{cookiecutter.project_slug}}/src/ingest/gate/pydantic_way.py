@@ -69,7 +69,7 @@ class PydanticWay:
             except Exception as error:
                 # A validator of the contract may only raise ValueError or AssertionError.
                 raise ContractError(
-                    f"src/data_pipeline/contract.py failed on record {raw.position} with "
+                    f"contract.py failed on record {raw.position} with "
                     f"{type(error).__name__}: {error}. A validator says no with ValueError."
                 ) from error
         misfits = self._misfits([dump for _, dump in accepted])

@@ -89,5 +89,5 @@ def _too_many(quarantine: Quarantine, what: str) -> TooManyRejected:
     return TooManyRejected(
         f"Refused {what}; nothing was loaded. Most often: {quarantine.common_reasons()}. "
         f"Read the refused records in {quarantine.path}, then mend the source or "
-        "src/data_pipeline/contract.py, or raise the limits in src/data_pipeline/config.py."
+        "contract.py, or raise the limits in config.py."
     )

@@ -85,6 +85,6 @@ def _among(name: str, known: set[str] | frozenset[str], what: str) -> None:
 def _refused(why: str) -> ContractError:
     return ContractError(
         f"The contract that was inferred is not written, because {why}. The source holds a text "
-        "that the inference does not handle soundly: write src/data_pipeline/contract.py by hand, "
+        "that the inference does not handle soundly: write contract.py by hand, "
         "and report this."
     )

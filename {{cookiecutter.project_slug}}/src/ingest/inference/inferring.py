@@ -67,22 +67,26 @@ class Inferred:
 
 
 def infer(
-    source: SourceFile, today: date, say: Say = silent, called: str | None = None
+    source: SourceFile,
+    today: date,
+    say: Say = silent,
+    called: str | None = None,
+    table: str | None = None,
 ) -> Inferred:
-    """Infer the contract of a source; the table is named after its file.
+    """Infer the contract of a source.
 
-    called: what the contract calls its source, without secrets; else `source.url`. Raises
+    table: its name; else it is named after the source's file. called: what the contract calls its source, without secrets; else `source.url`. Raises
     SourceError for a source without records and for one that cannot be read, ContractError for
     one that no contract can be written for.
     """
     reading = Reading(source)
     called = called or source.url
-    table = table_name(called)
+    named = table_name(called)
     widened: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="infer-") as folder:
         parts, unique, records = _observed(reading, Path(folder), say)
         for number in itertools.count():
-            code = Code(parts, chosen(unique, parts, table), table)
+            code = Code(parts, chosen(unique, parts, named), table or named)
             text = signed(code.text, called, today, records)
             check(text, code.names)
             contract = _loaded(text, Path(folder) / f"contract{number}.py")
@@ -112,7 +116,7 @@ def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str],
             raise ContractError(
                 f"{reading.source.url} has more than {MOST_FIELDS:,} different fields, which is no "
                 "table. Are the records keyed by their ids? Reshape it in "
-                "src/data_pipeline/extract.py, or write src/data_pipeline/contract.py by hand."
+                "extract.py, or write contract.py by hand."
             )
         candidates.add(block)
         say(f"Looked at {reading.records:,} records")
@@ -176,7 +180,7 @@ def _wider(parts: Parts, misfits: set[str], source: SourceFile) -> Parts:
         raise ContractError(
             f"No contract could be inferred that accepts every record of {source.url}: these fields "
             f"are refused whatever their type: {sorted(misfits)}. Write "
-            "src/data_pipeline/contract.py by hand, and report this."
+            "contract.py by hand, and report this."
         )
     return wider
 

@@ -96,13 +96,13 @@ def new_columns(
     if "_run_id" not in held:
         raise TargetError(
             f"The table {table} was not made by this pipeline (it has no column _run_id), so it "
-            "is not touched. Choose another TABLE in src/data_pipeline/contract.py."
+            "is not touched. Choose another TABLE in contract.py."
         )
     for name, kind in incoming.items():
         if held.get(name, kind) != kind:
             raise TargetError(
                 f"The column {name!r} of the table {table} is {held[name]}, the rows have {kind}. "
-                "Cast it in src/data_pipeline/transform.py, or convert the table, or drop it and "
+                "Cast it in transform.py, or convert the table, or drop it and "
                 f"load it anew: {drop}."
             )
     return {name: kind for name, kind in incoming.items() if name not in held}
@@ -113,5 +113,5 @@ def check_table_name(table: str) -> None:
     if table.lower() == LOADS:
         raise TargetError(
             f"{LOADS} is the table in which the loads are noted. Choose another TABLE in "
-            "src/data_pipeline/contract.py."
+            "contract.py."
         )

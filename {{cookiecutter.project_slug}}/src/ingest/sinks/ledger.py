@@ -18,7 +18,7 @@ from ingest.loading import LastLoad, Load, Mode, Ready
 
 LOADS = "_blueprint_loads"  # the table that holds the entries, where a target has tables
 KEPT = 1000  # how many of a table's loads are looked at: an older one cannot be replayed
-_CONTRACT = "src/data_pipeline/contract.py"
+_CONTRACT = "contract.py"
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def file_name(table: str) -> str:
     if not _NAME.fullmatch(table):
         raise TargetError(
             f"A file cannot be called {table!r}: Parquet needs a TABLE without a leading dot and "
-            'without / \\ : * ? " < > |. Change it in src/data_pipeline/contract.py.'
+            'without / \\ : * ? " < > |. Change it in contract.py.'
         )
     return f"{table}.parquet"
 
@@ -163,7 +163,7 @@ def read_ledger(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -
         raise TargetError(
             f"The file of the table {table} was not made by this pipeline (its metadata has no "
             f"{_NOTED}), so it is not touched. Choose another TABLE in "
-            "src/data_pipeline/contract.py."
+            "contract.py."
         )
     return Ledger([Entry.from_json(line) for line in found[0][0].decode().splitlines()])
 
@@ -177,7 +177,7 @@ def _storable(connection: duckdb.DuckDBPyConnection, incoming: str) -> str:
         elif "HUGEINT" in kind:
             raise TargetError(
                 f"The column {name!r} holds {kind}: Parquet has no 128-bit integer. Cast it in "
-                "src/data_pipeline/transform.py, to BIGINT or to DECIMAL(38, 0)."
+                "transform.py, to BIGINT or to DECIMAL(38, 0)."
             )
     return f"(SELECT * REPLACE ({', '.join(casts)}) FROM {incoming})" if casts else incoming
 

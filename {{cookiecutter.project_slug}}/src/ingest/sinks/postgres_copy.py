@@ -56,8 +56,8 @@ class Rows:
                 raise
             raise TargetError(
                 f"PostgreSQL holds no NUL character, and there is one in {where}; nothing was "
-                "loaded. Refuse such records in src/data_pipeline/contract.py, or take the "
-                "character out in src/data_pipeline/transform.py: replace(text, chr(0), '')."
+                "loaded. Refuse such records in contract.py, or take the "
+                "character out in transform.py: replace(text, chr(0), '')."
             ) from None
         finally:
             self._csv.unlink(missing_ok=True)

@@ -49,7 +49,7 @@ def postgres_types(incoming: dict[str, str]) -> dict[str, str]:
         if len(name.encode()) > _MAX_NAME:
             raise TargetError(
                 f"The column {name!r} has a longer name than PostgreSQL takes, {_MAX_NAME} bytes. "
-                "Rename it in src/data_pipeline/transform.py."
+                "Rename it in transform.py."
             )
         found[name] = _postgres_type(name, kind)
     return found
@@ -66,5 +66,5 @@ def _postgres_type(name: str, kind: str) -> str:
         return "text"
     raise TargetError(
         f"The column {name!r} is {kind}, which PostgreSQL has no type for. Cast it in "
-        "src/data_pipeline/transform.py, to VARCHAR perhaps."
+        "transform.py, to VARCHAR perhaps."
     )

@@ -139,7 +139,7 @@ class Client:
         if left <= 0:
             raise SourceError(
                 f"{shown} was not fetched within {self._request.total:g} s, the limit `total` "
-                "of its Request. Raise it in src/data_pipeline/extract.py if that time is in order."
+                "of its Request. Raise it in extract.py if that time is in order."
             )
         return left
 

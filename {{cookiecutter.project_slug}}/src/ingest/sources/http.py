@@ -142,7 +142,7 @@ class _Download:
         if size > self.request.max_bytes:
             raise SourceError(
                 f"{self.shown} is larger than {self.request.max_bytes:,} bytes, the limit "
-                "`max_bytes` of its Request. Raise it in src/data_pipeline/extract.py if that "
+                "`max_bytes` of its Request. Raise it in extract.py if that "
                 "size is in order."
             )
 

@@ -21,7 +21,7 @@ from ingest.sources.request import Request
 from ingest.sources.styles import Page, Pages
 
 _OK = frozenset({200, 203})
-_HERE = "in src/data_pipeline/extract.py"
+_HERE = "in extract.py"
 _CHECK = f"Check the pagination {_HERE}."
 
 
@@ -61,7 +61,7 @@ def download_pages(
         raise SourceError(
             f"{shown} says that it has {done.total:,} records, but its {done.page:,} pages held "
             f"{done.count:,}. If it changes while it is read, run again; otherwise correct the "
-            "pagination in src/data_pipeline/extract.py."
+            "pagination in extract.py."
         )
     return path
 

@@ -133,7 +133,7 @@ class ByLastRecord(Pages):
             return found
         raise SourceError(
             f"The last record of a page has no text or number under {self.field!r}, by which the "
-            "next page is asked for. Correct `field` in src/data_pipeline/extract.py."
+            "next page is asked for. Correct `field` in extract.py."
         )
 
 
@@ -183,7 +183,7 @@ def _named(page: Page, key: str) -> str | None:
         return found
     raise SourceError(
         f"A page holds {str(found)[:60]!r} under {key!r}, which is neither an address nor a "
-        "cursor. Correct the key in src/data_pipeline/extract.py."
+        "cursor. Correct the key in extract.py."
     )
 
 

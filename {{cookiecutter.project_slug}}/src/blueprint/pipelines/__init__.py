@@ -1,0 +1,1 @@
+"""The pipelines of this project: the first one, and those that `blueprint add-pipeline` adds."""

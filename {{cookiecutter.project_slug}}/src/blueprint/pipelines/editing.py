@@ -1,0 +1,165 @@
+"""Puts a deployment into prefect.yaml, and takes one out: whatever else stands there stays as it is.
+
+The text is edited, not written anew: a person's comments, quotes and layout are theirs. What comes
+out is read again, and must hold what it held before with that one change, or nothing is done.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from blueprint.project import Problem
+
+
+def added(text: str, deployment: Mapping[str, Any]) -> str:
+    """The manifest with one more deployment at the end of its list.
+
+    Raises:
+        Problem: it is written in a way that cannot be edited soundly; says what to add by hand.
+    """
+    block = _block(deployment)
+
+    def put(lines: list[str]) -> list[str]:
+        listed = _listed(text, lines)
+        indent = " " * listed.dash
+        new = ["", *(indent + line if line else "" for line in block.splitlines())]
+        return [*lines[: listed.end], *new, *lines[listed.end :]]
+
+    def wanted(raw: dict[str, Any]) -> None:
+        raw["deployments"].append(dict(deployment))
+
+    return _edited(text, put, wanted, f"Put this at the end of its deployments:\n\n{block}")
+
+
+def removed(text: str, name: str) -> str:
+    """The manifest without the deployment of that name.
+
+    Raises:
+        Problem: it is written in a way that cannot be edited soundly; says what to take out.
+    """
+
+    def cut(lines: list[str]) -> list[str]:
+        listed = _listed(text, lines)
+        begin, end = listed.items[listed.names.index(name)]
+        begin -= begin > 0 and not lines[begin - 1].strip()
+        return [*lines[:begin], *lines[end:]]
+
+    def wanted(raw: dict[str, Any]) -> None:
+        raw["deployments"] = [one for one in raw["deployments"] if one["name"] != name]
+
+    return _edited(text, cut, wanted, f"Take the deployment {name!r} out of it.")
+
+
+def _edited(
+    text: str,
+    edit: Callable[[list[str]], list[str]],
+    wanted: Callable[[dict[str, Any]], None],
+    by_hand: str,
+) -> str:
+    end_of_line = "\r\n" if "\r\n" in text else "\n"
+    expected = yaml.safe_load(text)
+    wanted(expected)
+    try:
+        new = end_of_line.join(edit(text.split(end_of_line)))
+        if yaml.safe_load(new) == expected:
+            return new
+    except (yaml.YAMLError, _NotInBlocks, ValueError):
+        pass
+    raise Problem(
+        "prefect.yaml is written in a way that is not edited by a program, so nothing was changed.\n"
+        f"{by_hand}"
+    )
+
+
+class _NotInBlocks(Exception):
+    """The deployments are no list with a line for each dash."""
+
+
+@dataclass(frozen=True)
+class _Listed:
+    """The deployments in the text: the column of their dashes, the lines of each, and the line
+    before which another one goes."""
+
+    dash: int
+    names: list[str]
+    items: list[tuple[int, int]]
+    end: int
+
+
+def _listed(text: str, lines: list[str]) -> _Listed:
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        raise _NotInBlocks
+    keys = {key.value: (key, value) for key, value in root.value}
+    _, sequence = keys["deployments"]
+    if not isinstance(sequence, yaml.SequenceNode) or sequence.flow_style:
+        raise _NotInBlocks
+    begins = [_dash_above(lines, node.start_mark.line) for node in sequence.value]
+    dash = len(lines[begins[0]]) - len(lines[begins[0]].lstrip())
+    items = [
+        (begin, _with_comments(lines, _last_line(node) + 1, dash))
+        for begin, node in zip(begins, sequence.value, strict=True)
+    ]
+    names = [one["name"] for one in yaml.safe_load(text)["deployments"]]
+    end = items[-1][1]
+    if all(key.start_mark.line <= begins[0] for key, _ in keys.values()):
+        # The list is the file's last part: a comment at its end stays where it is.
+        end = len(lines)
+        while not lines[end - 1].strip():
+            end -= 1
+    return _Listed(dash, names, items, end)
+
+
+def _dash_above(lines: list[str], number: int) -> int:
+    while number >= 0:
+        if re.match(r"\s*-(\s|$)", lines[number]):
+            return number
+        number -= 1
+    raise _NotInBlocks
+
+
+def _last_line(node: yaml.Node) -> int:
+    """The number of the last line on which something of the node stands."""
+    blocks = isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value
+    if not blocks:
+        mark = node.end_mark
+        return mark.line - (mark.column == 0 and mark.line > node.start_mark.line)
+    pairs = node.value if isinstance(node, yaml.MappingNode) else [(one,) for one in node.value]
+    return max(_last_line(one) for pair in pairs for one in pair)
+
+
+def _with_comments(lines: list[str], end: int, dash: int) -> int:
+    """The end of an item with the comments that belong to it: they stand deeper than its dash."""
+    while end > 0 and not lines[end - 1].strip():  # a text block ends behind its empty lines
+        end -= 1
+    found = end
+    for number in range(end, len(lines)):
+        line = lines[number].strip()
+        if line and not line.startswith("#"):
+            break
+        if line and len(lines[number]) - len(lines[number].lstrip()) > dash:
+            found = number + 1
+        elif line:
+            break
+    return found
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists are indented below their keys, and nothing is written as an alias."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _block(deployment: Mapping[str, Any]) -> str:
+    return yaml.dump(
+        [dict(deployment)], Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**6
+    )
