@@ -1,12 +1,11 @@
 # make demo · make test · make test-fast · make check · make lock · make pictures · make index · make durations
-# make validators · make release VERSION=1.2.3 · make release-check
 # make bench · make bench-memory · make bench-orchestration · make bench-postgres · make bench-infer
 # make fleet ARGS="stamp ../projects.csv --into ../projects --git"
 #
 # Needs Python 3.11 or newer with venv, git and make; everything else is installed into .venv,
 # and for the benchmarks into benchmarks/.venv.
 
-.PHONY: demo test test-fast check lock validators release release-check pictures index durations clean
+.PHONY: demo test test-fast check lock pictures index durations clean
 .PHONY: bench bench-memory bench-orchestration bench-postgres bench-infer
 .PHONY: fleet
 .DEFAULT_GOAL := test
@@ -48,11 +47,12 @@ lock: $(BIN)/.ready
 	@$(BIN)/python tools/lock.py
 	@$(MAKE) --no-print-directory validators
 
+.PHONY: validators release release-check
 # What copier's validators read: the hook's rules, the timezones, the packages in the locks.
 validators: $(BIN)/.ready
 	@$(BIN)/python tools/validators.py
 
-# A version: set, committed and tagged, on main. docs/RELEASING.md says what comes before.
+# make release VERSION=1.2.3: set, committed and tagged, on main. docs/RELEASING.md says what comes before.
 release: $(BIN)/.ready
 	@$(BIN)/python tools/release.py "$(VERSION)"
 

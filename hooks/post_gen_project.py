@@ -41,8 +41,9 @@ def origin():
     address = git(repo, "config", "--get", "remote.origin.url") or given
     address = re.sub("^(https?://)[^/@]*@", r"\1", address)  # this file may hold no secret
     commit = commit or ANSWERS.get("_commit")  # which cruft gives
-    if commit and re.match("(?!git:)[a-z]+://", address) and not address.endswith(".git"):
-        address = "git+" + address
+    remote = re.match(r"(?!git[@:+])([a-z]+://|[\w.-]+@)", address)
+    if commit and remote and not address.endswith(".git"):
+        address = "git+" + address  # or copier would look for a folder of that name
     return commit or version(repo), address
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -177,14 +178,17 @@ def bare(released: Path, tmp_path: Path) -> Path:
 def fetched(project: Path) -> str:
     """What copier calls the commit that it fetches for a project's next update."""
     from copier._template import Template
+    from plumbum import local
 
     origin = noted(project)
     template = Template(url=origin["_src_path"], ref=origin["_commit"])
-    try:
-        assert template.version
-        return str(template.commit)
-    finally:
-        template._cleanup()
+    # Its git gets the environment as it was when copier was imported.
+    with local.env(**{key: one for key, one in os.environ.items() if key.startswith("GIT_")}):
+        try:
+            assert template.version
+            return str(template.commit)
+        finally:
+            template._cleanup()
 
 
 @pytest.mark.parametrize(
@@ -196,6 +200,8 @@ def fetched(project: Path) -> str:
         ("git+file://{bare}", "file://{bare}"),
         ("file://{plain}", "git+file://{plain}"),
         ("our:{bare}", "file://{bare}"),
+        ("gh:org/prefect-blueprint", "https://github.com/org/prefect-blueprint.git"),
+        ("git@github.com:org/prefect-blueprint.git", "git@github.com:org/prefect-blueprint.git"),
     ],
 )
 def test_copier_fetches_from_the_address_that_the_project_was_stamped_from(
@@ -208,6 +214,16 @@ def test_copier_fetches_from_the_address_that_the_project_was_stamped_from(
     source: str,
 ) -> None:
     monkeypatch.setenv("COPIER_CACHE_DIR", str(tmp_path / "cache"))
+    # GitHub is the folder of the bare repository, to git alone.
+    settings = {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": f"url.file://{bare.parent}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": "https://github.com/org/",
+        "GIT_CONFIG_KEY_1": f"url.file://{bare.parent}/.insteadOf",
+        "GIT_CONFIG_VALUE_1": "git@github.com:org/",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
     plain = Path(shutil.copytree(bare, tmp_path / "git" / "prefect-blueprint"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))
@@ -248,20 +264,39 @@ def test_what_was_stamped_between_releases_is_noted_as_that_commit(
     assert (head / "docs" / "NEW.md").exists()
 
 
-def test_a_password_in_the_address_is_not_written_down(released: Path, tmp_path: Path) -> None:
-    repository = Path(shutil.copytree(released, tmp_path / "clone"))
-    hook = (released / "hooks" / "post_gen_project.py").read_text("utf-8")
-    subprocess.run(
-        ["git", "remote", "add", "origin", "https://me:secret@git.example.com/team/blueprint"],
-        cwd=repository,
-        check=True,
-    )
-    answers = {"_repo_dir": str(repository), "_template": "x", "create_venv": False}
-    namespace: dict[str, Any] = {"__name__": "hook"}
-    hook = hook.replace("{{ cookiecutter | tojson }}", json.dumps(answers))
-    exec(compile(hook, "post_gen_project.py", "exec"), namespace)
-    version = f"v{QUESTIONS['_template_version']}"
-    assert namespace["origin"]() == (version, "git+https://git.example.com/team/blueprint")
+@pytest.mark.parametrize(
+    ("remote", "source"),
+    [
+        ("https://github.com/org/prefect-blueprint.git", None),  # from gh:org/prefect-blueprint
+        ("git@github.com:org/prefect-blueprint.git", None),
+        ("git@git.example.com:team/blueprint", None),
+        ("ssh://git@git.example.com:2222/team/blueprint.git", None),
+        ("https://git.example.com/team/blueprint.git", None),
+        ("git://git.example.com/team/blueprint", None),
+        ("https://git.example.com/team/blueprint", "git+https://git.example.com/team/blueprint"),
+        ("ssh://git@git.example.com/blueprint", "git+ssh://git@git.example.com/blueprint"),
+        ("deploy@git.example.com:blueprint", "git+deploy@git.example.com:blueprint"),
+        # This file may hold no secret.
+        ("https://me:secret@git.example.com/b.git", "https://git.example.com/b.git"),
+        ("https://token@git.example.com/b", "git+https://git.example.com/b"),
+    ],
+)
+def test_an_address_is_noted_as_copier_takes_it_and_without_a_password(
+    released: Path, tmp_path: Path, remote: str, source: str | None
+) -> None:
+    from copier._vcs import get_repo
+
+    repository = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", released, repository], check=True)
+    subprocess.run(["git", "remote", "set-url", "origin", remote], cwd=repository, check=True)
+    answers = {"_repo_dir": str(repository), "_template": "gh:org/x", "create_venv": False}
+    text = (released / "hooks" / "post_gen_project.py").read_text("utf-8")
+    hook: dict[str, Any] = {"__name__": "hook"}
+    text = text.replace("{{ cookiecutter | tojson }}", json.dumps(answers))
+    exec(compile(text, "post_gen_project.py", "exec"), hook)
+    commit, address = hook["origin"]()
+    assert (commit, address) == (f"v{QUESTIONS['_template_version']}", source or remote)
+    assert get_repo(address) is not None
 
 
 def test_where_no_hook_ran_and_no_repository_was_the_file_says_what_is_known(

@@ -250,10 +250,16 @@ def test_the_templates_readme_shows_every_question_and_the_tree(project: Path) -
 
 
 @pytest.mark.parametrize("guide", sorted((ROOT / "docs").glob("*.md")), ids=lambda one: one.name)
-def test_a_guide_of_the_template_itself_is_run_elsewhere_or_marked(guide: Path) -> None:
+def test_a_guide_of_the_template_itself_is_run_by_its_own_test_or_marked(guide: Path) -> None:
     assert not re.search(r"\n\n {4}\S", prose(guide)), "an indented block is run by no test"
-    for one in blocks(guide):
-        assert one.language != "sh" or (one.mark in ("alone", "not run") and len(one.said) > 20)
+    unmarked = [one for one in blocks(guide) if one.language == "sh" and not one.mark]
+    followed = any(
+        f'"{guide.name}"' in test.read_text("utf-8")
+        for test in Path(__file__).parent.glob("test_*.py")
+        if test.name != Path(__file__).name
+    )
+    assert not unmarked or followed, "no test runs this"
+    assert all(len(one.said) > 20 for one in blocks(guide) if one.mark in ("alone", "not run"))
     for link in links(guide):
         assert (guide.parent / link.partition("#")[0]).exists(), link
 
