@@ -184,7 +184,7 @@ def test_a_pipeline_comes_whole_and_goes_without_a_trace(
 def test_what_cannot_be_added_changes_nothing(twin: Twin, source: Callable[[str], str]) -> None:
     before = twin.files()
     for arguments, said in (
-        (["--source-url", source("")], ("holds no record", "Nothing was added", "--no-infer")),
+        (["--source-url", source("id\n")], ("holds no record", "Nothing was added", "--no-infer")),
         (["--source-url", "ftp://x/y", "--no-infer"], ("'ftp://x/y' is no source",)),
         (
             ["--schedule", "0 25 * * *", "--timezone", "Europe/Atlantis"],
