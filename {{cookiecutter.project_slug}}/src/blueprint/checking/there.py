@@ -92,7 +92,8 @@ def _deployment(client: SyncPrefectClient, one: Mapping[str, Any]) -> Deployment
         full_name=f"{client.read_flow(held.flow_id).name}/{held.name}",
         id=str(held.id),
         paused=held.paused,
-        changed=held.updated,
+        # A schedule that is paused or resumed leaves its deployment's time as it is.
+        changed=max(filter(None, (held.updated, *(one.updated for one in schedules))), default=None),
         differences=deploying.differences(held, one, client),
         schedules=[_schedule(schedule) for schedule in schedules],
         next_run=lined_up[0].expected_start_time if lined_up else None,
