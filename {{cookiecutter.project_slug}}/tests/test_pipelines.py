@@ -1,12 +1,6 @@
-"""A second pipeline: added beside the first, and taken away again, with nothing else touched."""
+"""A second pipeline: its part of prefect.yaml, its name, and its code as it was copied."""
 
 from __future__ import annotations
-
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import yaml
@@ -15,7 +9,6 @@ from blueprint import manifest
 from blueprint.pipelines import copies, editing, naming
 from blueprint.pipelines.which import package_of
 from blueprint.project import Problem
-from runtime.project import ROOT
 
 NEW = {"name": "invoices", "entrypoint": "invoices.flow:invoices", "parameters": {"n": "it's 1"}}
 MANIFESTS = {
@@ -98,134 +91,3 @@ def test_what_was_added_and_not_edited_is_known_as_such() -> None:
         assert not copies.is_untouched(name, text + "# mine\n", "orders")
     assert copies.is_shipped("contract", made["contract"], "orders")
     assert copies.is_untouched("transform", copies.PASS_THROUGH, "orders")
-
-
-class Twin:
-    """A copy of this project's code, to which a pipeline can be added."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        for name in ("src", "tests"):
-            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-            shutil.copytree(ROOT / name, path / name, ignore=ignored)
-        for file in (*ROOT.glob("*.toml"), *ROOT.glob("*.yaml"), *ROOT.glob("*.lock")):
-            shutil.copy2(file, path)
-
-    def python(self, *arguments: str, fails: bool = False) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.path,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(self.path / "src")},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert (done.returncode != 0) is fails and "Traceback" not in done.stdout, done.stdout
-        return done.stdout
-
-    def blueprint(self, *arguments: str, fails: bool = False) -> str:
-        return self.python("-m", "blueprint", *arguments, fails=fails)
-
-    def files(self) -> dict[str, bytes]:
-        made = {".blueprint", ".prefect", "__pycache__", ".ruff_cache", ".pytest_cache"}
-        paths = (path for path in self.path.rglob("*") if path.is_file())
-        return {
-            str(path.relative_to(self.path)): path.read_bytes()
-            for path in paths
-            if not made & set(path.parts)
-        }
-
-
-@pytest.fixture
-def twin(tmp_path: Path) -> Twin:
-    return Twin(tmp_path / "twin")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Callable[[str], str]:
-    def write(text: str) -> str:
-        path = tmp_path / 'it\'s "hers" 1.csv'
-        path.write_text(text, "utf-8")
-        return str(path)
-
-    return write
-
-
-@pytest.mark.slow
-def test_a_pipeline_comes_whole_and_goes_without_a_trace(
-    twin: Twin, source: Callable[[str], str]
-) -> None:
-    before = twin.files()
-    url = source("id,name\n1,a\n2,b\n")
-    asked = ["--source-url", url, "--schedule", "30 6 * * 1", "--timezone", "Asia/Tokyo"]
-    twin.blueprint("add-pipeline", "ingest_2", *asked)
-    raw = yaml.safe_load((twin.path / "prefect.yaml").read_text("utf-8"))
-    added = raw["deployments"][-1]
-    assert (added["name"], added["parameters"]["source_url"]) == ("ingest_2", url)
-    (schedule,) = added["schedules"]
-    assert (schedule["cron"], schedule["timezone"]) == ("30 6 * * 1", "Asia/Tokyo")
-    assert added["work_pool"] == raw["deployments"][0]["work_pool"]
-    code = (twin.path / "src" / "ingest_2" / "contract.py").read_text("utf-8")
-    assert 'TABLE = "ingest_2"' in code and 'KEY: tuple[str, ...] = ("id",)' in code
-    for check in (("format", "--check"), ("check",)):
-        twin.python("-m", "ruff", *check, "-q", "src/ingest_2", "tests")
-    tests = [f"tests/{file}" for file in copies.tests("ingest_2")]
-    twin.python("-m", "pytest", "-m", "not slow", *tests)
-    twin.blueprint("lint")
-    told = twin.blueprint("add-pipeline", "ingest_2", fails=True)
-    assert "src/ingest_2, tests/test_ingest_2_contract.py" in told
-    assert "the deployment 'ingest_2' in prefect.yaml" in told
-    twin.blueprint("remove-pipeline", "ingest_2", "--yes")
-    assert twin.files() == before
-
-
-@pytest.mark.slow
-def test_what_cannot_be_added_changes_nothing(twin: Twin, source: Callable[[str], str]) -> None:
-    before = twin.files()
-    for arguments, said in (
-        (["--source-url", source("")], ("holds no record", "Nothing was added", "--no-infer")),
-        (["--source-url", "ftp://x/y", "--no-infer"], ("'ftp://x/y' is no source",)),
-        (
-            ["--schedule", "0 25 * * *", "--timezone", "Europe/Atlantis"],
-            ("cron '0 25 * * *'", "'Europe/Atlantis' is not an IANA name"),
-        ),
-    ):
-        told = twin.blueprint("add-pipeline", "parcels", *arguments, fails=True)
-        assert [one for one in said if one not in told] == []
-        assert twin.files() == before
-    assert "no pipeline 'parcels'" in twin.blueprint("remove-pipeline", "parcels", fails=True)
-
-
-@pytest.mark.slow
-def test_the_table_of_another_pipeline_is_refused_and_its_code_kept_where_it_was_edited(
-    twin: Twin, source: Callable[[str], str]
-) -> None:
-    twin.blueprint("add-pipeline", "parcels", "--no-infer")
-    told = twin.blueprint("add-pipeline", "others", "--no-infer", "--table", "Parcels", fails=True)
-    assert "is that of the pipeline parcels" in told
-    # Its contract is the sample's, so nobody's, and its table stays its own.
-    twin.blueprint("infer-contract", "--pipeline", "parcels", "--source", source("id\n1\n"))
-    contract = twin.path / "src" / "parcels" / "contract.py"
-    assert 'TABLE = "parcels"' in contract.read_text("utf-8")
-    whole = twin.files()
-    edited = twin.path / "src" / "parcels" / "load.py"
-    for path, text in (
-        (edited, edited.read_text("utf-8") + "\n# Mine.\n"),
-        (twin.path / "tests" / "test_parcels_more.py", "import parcels\n"),
-        (twin.path / "src" / "parcels" / "notes.txt", "mine"),
-    ):
-        path.write_text(text, "utf-8")
-    told = twin.blueprint("remove-pipeline", "parcels", "--yes", fails=True)
-    for name in ("src/parcels/load.py", "src/parcels/notes.txt", "tests/test_parcels_more.py"):
-        assert f"  - {name}\n" in told
-    assert "src/parcels/flow.py" not in told and twin.files().keys() > whole.keys()
-    user = twin.path / "src" / "data_pipeline" / "mine.py"
-    user.write_text("from parcels.contract import KEY\n", "utf-8")
-    told = twin.blueprint("remove-pipeline", "parcels", "--yes", "--force", fails=True)
-    assert "src/data_pipeline/mine.py imports parcels" in told
-    user.unlink()
-    told = twin.blueprint("remove-pipeline", "parcels", "--force", fails=True)
-    assert "no terminal to ask at" in told and edited.exists()
-    twin.blueprint("remove-pipeline", "parcels", "--yes", "--force")
-    assert not [name for name in twin.files() if "parcels" in name]
