@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from twin import Twin
 
-from blueprint.pipelines import copies
+from blueprint.pipelines import copies, editing
 
 pytestmark = pytest.mark.slow
+
+PARCELS = "twin_parcels"
 
 
 @pytest.fixture
@@ -64,40 +67,92 @@ def test_what_cannot_be_added_changes_nothing(twin: Twin, source: Callable[[str]
             ("cron '0 25 * * *'", "'Europe/Atlantis' is not an IANA name"),
         ),
     ):
-        told = twin.blueprint("add-pipeline", "twin_parcels", *arguments, fails=True)
+        told = twin.blueprint("add-pipeline", PARCELS, *arguments, fails=True)
         assert [one for one in said if one not in told] == []
         assert twin.files() == before
-    assert "no pipeline 'twin_parcels'" in twin.blueprint("remove-pipeline", "twin_parcels", fails=True)
+    assert f"no pipeline '{PARCELS}'" in twin.blueprint("remove-pipeline", PARCELS, fails=True)
 
 
-def test_the_table_of_another_pipeline_is_refused_and_its_code_kept_where_it_was_edited(
-    twin: Twin, source: Callable[[str], str]
-) -> None:
-    twin.blueprint("add-pipeline", "twin_parcels", "--no-infer")
-    told = twin.blueprint("add-pipeline", "twin_others", "--no-infer", "--table", "Twin_Parcels", fails=True)
-    assert "is that of the pipeline twin_parcels" in told
+def test_the_table_of_another_pipeline_is_refused(twin: Twin, source: Callable[[str], str]) -> None:
+    twin.blueprint("add-pipeline", PARCELS, "--no-infer")
+    asked = ("add-pipeline", "twin_others", "--no-infer", "--table", "Twin_Parcels")
+    assert f"is that of the pipeline {PARCELS}" in twin.blueprint(*asked, fails=True)
     # Its contract is the sample's, so nobody's, and its table stays its own.
-    twin.blueprint("infer-contract", "--pipeline", "twin_parcels", "--source", source("id\n1\n"))
-    contract = twin.path / "src" / "twin_parcels" / "contract.py"
-    assert 'TABLE = "twin_parcels"' in contract.read_text("utf-8")
+    twin.blueprint("infer-contract", "--pipeline", PARCELS, "--source", source("id\n1\n"))
+    assert f'TABLE = "{PARCELS}"' in twin.read(f"src/{PARCELS}/contract.py")
+    # The first one's is called after its source, unless that is another pipeline's name.
+    named = twin.write(f"data/{PARCELS}.csv", "id\n1\n")
+    told = twin.blueprint("infer-contract", "--source", str(named))
+    assert f"another pipeline loads the table {PARCELS}" in told
+    contract = twin.read("src/data_pipeline/contract.py")
+    assert f'TABLE = "{PARCELS}_2"' in contract
+    twin.write("src/data_pipeline/contract.py", contract.replace(f"{PARCELS}_2", PARCELS))
+    told = twin.blueprint("validate-setup", fails=True)
+    assert f"data_pipeline and {PARCELS} both load the table {PARCELS}" in " ".join(told.split())
+
+
+def test_what_somebody_has_worked_on_is_kept(twin: Twin) -> None:
+    twin.blueprint("add-pipeline", PARCELS, "--no-infer")
+    twin.blueprint("add-pipeline", f"{PARCELS}_eu", "--no-infer")
     whole = twin.files()
-    edited = twin.path / "src" / "twin_parcels" / "load.py"
-    for path, text in (
-        (edited, edited.read_text("utf-8") + "\n# Mine.\n"),
-        (twin.path / "tests" / "test_twin_parcels_more.py", "import twin_parcels\n"),
-        (twin.path / "src" / "twin_parcels" / "notes.txt", "mine"),
+    load = f"src/{PARCELS}/load.py"
+    twin.write(load, twin.read(load) + "\n# Mine.\n")
+    twin.write(f"tests/test_{PARCELS}_more.py", f"import {PARCELS}\n")
+    twin.write(f"src/{PARCELS}/notes.txt", "mine")
+    manifest = twin.read("prefect.yaml")
+    before, name, after = manifest.partition(f"- name: {PARCELS}\n")
+    after = after.replace("cron: 0 9 * * *", "cron: 0 8 * * *", 1)
+    backfill = {**twin.deployments[1], "name": "backfill"}
+    twin.write("prefect.yaml", editing.added(before + name + after, backfill))
+    told = twin.blueprint("remove-pipeline", PARCELS, "--yes", fails=True)
+    edited = [f"the deployment {one} in prefect.yaml" for one in (PARCELS, "backfill")]
+    for one in (*edited, load, f"src/{PARCELS}/notes.txt", f"tests/test_{PARCELS}_more.py"):
+        assert f"  - {one}\n" in told
+    assert f"src/{PARCELS}/flow.py" not in told and twin.files().keys() > whole.keys()
+    # Code of other pipelines, and tests that are of another one too, or of one of a longer name.
+    for name, text in (
+        ("src/data_pipeline/mine.py", f"from {PARCELS}.contract import KEY\n"),
+        (f"tests/test_{PARCELS}_both.py", f"import {PARCELS}, data_pipeline\n"),
+        (f"tests/test_{PARCELS}_eu_more.py", f"import {PARCELS}\n"),
     ):
-        path.write_text(text, "utf-8")
-    told = twin.blueprint("remove-pipeline", "twin_parcels", "--yes", fails=True)
-    for name in ("src/twin_parcels/load.py", "src/twin_parcels/notes.txt", "tests/test_twin_parcels_more.py"):
-        assert f"  - {name}\n" in told
-    assert "src/twin_parcels/flow.py" not in told and twin.files().keys() > whole.keys()
-    user = twin.path / "src" / "data_pipeline" / "mine.py"
-    user.write_text("from twin_parcels.contract import KEY\n", "utf-8")
-    told = twin.blueprint("remove-pipeline", "twin_parcels", "--yes", "--force", fails=True)
-    assert "src/data_pipeline/mine.py imports twin_parcels" in told
-    user.unlink()
-    told = twin.blueprint("remove-pipeline", "twin_parcels", "--force", fails=True)
-    assert "no terminal to ask at" in told and edited.exists()
-    twin.blueprint("remove-pipeline", "twin_parcels", "--yes", "--force")
-    assert not [name for name in twin.files() if "twin_parcels" in name]
+        user = twin.write(name, text)
+        told = twin.blueprint("remove-pipeline", PARCELS, "--yes", "--force", fails=True)
+        assert f"{name} imports {PARCELS}" in " ".join(told.split())
+        user.unlink()
+    told = twin.blueprint("remove-pipeline", PARCELS, "--force", fails=True)
+    assert "no terminal to ask at" in told and (twin.path / load).exists()
+    twin.blueprint("remove-pipeline", PARCELS, "--yes", "--force")
+    left = [name for name in twin.files() if PARCELS in name.replace(f"{PARCELS}_eu", "")]
+    assert not left and [one["name"] for one in twin.deployments][1:] == [f"{PARCELS}_eu"]
+
+
+def test_what_is_edited_while_it_asks_is_neither_lost_nor_taken_along(twin: Twin) -> None:
+    twin.blueprint("add-pipeline", PARCELS, "--no-infer")
+    precious = twin.path / "src" / PARCELS / "precious.sql"
+    write = f"open({str(precious)!r}, 'w').write('mine')"
+    for force in ((), ("--force",)):
+        told = twin.answered(write, "remove-pipeline", PARCELS, *force, fails=True)
+        assert f"src/{PARCELS}/precious.sql" in told and precious.read_text() == "mine"
+        precious.unlink()
+    edit = "import pathlib\npath = pathlib.Path('prefect.yaml')\n"
+    edit += "path.write_text(path.read_text().replace('batch_size: 50000', 'batch_size: 7', 1))"
+    twin.answered(edit, "remove-pipeline", PARCELS)
+    (first,) = twin.deployments
+    assert first["parameters"]["batch_size"] == 7 and not precious.parent.exists()
+
+
+def test_a_pipeline_goes_whose_code_or_target_is_broken_or_gone(twin: Twin) -> None:
+    twin.blueprint("add-pipeline", PARCELS, "--no-infer")
+    manifest = twin.read("prefect.yaml")
+    config = twin.write(f"src/{PARCELS}/config.py", "this is no Python\n")
+    told = twin.blueprint("remove-pipeline", PARCELS, "--dry-run", "--force")
+    assert "in a target that is not known" in told
+    at = manifest.rindex("batch_size: 50000")
+    indent = manifest[manifest.rindex("\n", 0, at) : at]
+    twin.write("prefect.yaml", manifest[:at] + "target: mysql://h/db" + indent + manifest[at:])
+    told = twin.blueprint("remove-pipeline", PARCELS, "--dry-run", "--force")
+    assert "in a target that is not known" in told
+    twin.write("prefect.yaml", manifest)
+    shutil.rmtree(config.parent)
+    twin.blueprint("remove-pipeline", PARCELS, "--yes")
+    assert len(twin.deployments) == 1 and not list((twin.path / "tests").glob("test_twin*"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from blueprint import inferring
+from blueprint import inferring, manifest
 from blueprint.pipelines import copies, which
 from blueprint.project import Problem
 from ingest.errors import SourceError
@@ -21,6 +21,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
         path.write_text(copies.shipped(path.stem), "utf-8")
     monkeypatch.setattr(inferring, "ROOT", tmp_path)
     monkeypatch.setattr(which, "ROOT", tmp_path)
+    monkeypatch.setattr(manifest, "packages", lambda: ["data_pipeline"])
     return contract, transform
 
 

@@ -93,6 +93,19 @@ class Twin:
     def blueprint(self, *arguments: str, fails: bool = False) -> str:
         return self.python("-m", "blueprint", *arguments, fails=fails)
 
+    def answered(self, meanwhile: str, *arguments: str, fails: bool = False) -> str:
+        """A command that asks, as at a terminal; it is told yes, after some Python has run."""
+        lines = "".join(f"    {line}\n" for line in meanwhile.splitlines())
+        code = (
+            "import builtins, runpy, sys, types\n"
+            f"def answer(question):\n{lines}    return 'y'\n"
+            "builtins.input = answer\n"
+            "sys.stdin = types.SimpleNamespace(isatty=lambda: True)\n"
+            f"sys.argv = ['blueprint', *{list(arguments)!r}]\n"
+            "runpy.run_module('blueprint', run_name='__main__')\n"
+        )
+        return self.python("-c", code, fails=fails)
+
     def files(self) -> dict[str, bytes]:
         """Its files, without what a command keeps for itself."""
         paths = (path for path in self.path.rglob("*") if path.is_file())
