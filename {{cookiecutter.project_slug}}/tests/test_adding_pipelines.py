@@ -126,6 +126,31 @@ def test_what_somebody_has_worked_on_is_kept(twin: Twin) -> None:
     assert not left and [one["name"] for one in twin.deployments][1:] == [f"{PARCELS}_eu"]
 
 
+def test_what_is_edited_while_it_infers_is_kept_or_refused(
+    twin: Twin, source: Callable[[str], str]
+) -> None:
+    asked = ["add-pipeline", PARCELS, "--source-url", source("id\n1\n")]
+    manifest = twin.read("prefect.yaml")
+    for old, new in (("batch_size: 50000", "batch_size: 7"), ("name: twin", "name: twin  # mine")):
+        code = (
+            "import pathlib, runpy, sys\n"
+            "from blueprint import inferring\n"
+            "infer, path = inferring.inferred_of, pathlib.Path('prefect.yaml')\n"
+            "def slowly(*given):\n"
+            f"    path.write_text(path.read_text().replace({old!r}, {new!r}))\n"
+            "    return infer(*given)\n"
+            "inferring.inferred_of = slowly\n"
+            f"sys.argv = ['blueprint', *{asked!r}]\n"
+            "runpy.run_module('blueprint', run_name='__main__')\n"
+        )
+        told = twin.python("-c", code, fails="batch" in old)
+        if "batch" in old:
+            assert "has changed meanwhile" in told and "Nothing was added" in told
+            assert twin.read("prefect.yaml") == manifest.replace(old, new)
+            assert not (twin.path / "src" / PARCELS).exists()
+    assert "name: twin  # mine" in twin.read("prefect.yaml") and len(twin.deployments) == 2
+
+
 def test_what_is_edited_while_it_asks_is_neither_lost_nor_taken_along(twin: Twin) -> None:
     twin.blueprint("add-pipeline", PARCELS, "--no-infer")
     precious = twin.path / "src" / PARCELS / "precious.sql"

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
-from blueprint import manifest
-from blueprint.pipelines import copies, editing, naming, noted, placing, tables, which
+from blueprint import manifest, processes
+from blueprint.pipelines import (
+    copies,
+    editing,
+    finding,
+    naming,
+    noted,
+    placing,
+    removing,
+    tables,
+    which,
+)
 from blueprint.pipelines.which import NOTES, package_of, packages_of
-from blueprint.project import Problem
+from blueprint.project import Problem, Project
 
 NEW = {"name": "invoices", "entrypoint": "invoices.flow:invoices", "parameters": {"n": "it's 1"}}
 MANIFESTS = {
@@ -142,6 +153,29 @@ def test_what_was_moved_is_moved_back_where_the_manifest_cannot_be_written(
         with pytest.raises(Problem, match="has come meanwhile"):
             placing.put_in(aside, "")
         assert (root / "tests" / "test_zoo_flow.py").is_dir()
+
+
+def test_a_run_that_begins_while_it_asks_keeps_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blueprint import cleaning, owning
+
+    begun: list[str] = []
+    held = SimpleNamespace(entrypoint="zoo.flow:zoo", name="zoo", id="1")
+    found = finding.Found("zoo", manifest.Manifest([]), [], [])
+    monkeypatch.setattr(finding, "look", lambda name, force: found)
+    monkeypatch.setattr(processes, "STATE", tmp_path)
+    monkeypatch.setattr(removing, "_connect", lambda *given: "a client")
+    monkeypatch.setattr(owning, "ours", lambda client: [held])
+    monkeypatch.setattr(cleaning, "plan_deployment", lambda *given: given[-1].left.extend(begun))
+    monkeypatch.setattr(
+        cleaning, "confirm", lambda *given: begun.append("the run x, which goes on")
+    )
+    monkeypatch.setattr(cleaning, "remove", lambda plan: pytest.fail("it was removed there"))
+    monkeypatch.setattr(placing, "take_out", lambda *given: pytest.fail("it was removed here"))
+    project = Project("http://127.0.0.1:9/api", tmp_path)
+    with pytest.raises(Problem, match="Nothing was removed: the run x, which goes on"):
+        removing.remove(project, "zoo")
 
 
 def test_the_deployments_name_the_pipelines() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from blueprint import manifest, show
-from blueprint.pipelines.which import package_of, part
+from blueprint.pipelines.which import given_or_default, package_of, part
 from blueprint.project import Problem
 from ingest.errors import PipelineError
 from ingest.refused_files import quarantine_files, run_of
@@ -66,6 +66,7 @@ def _chosen(which: str | None, folder: Path, package: str) -> list[Path]:
         return quarantine_files(folder)
     for path in (Path(which), ROOT / which, folder / which):
         if path.is_file():
+            _refuse_anothers(path, folder, package)
             return [path]
     # By its name first: a file that cannot be read must not hide the others.
     named = [path for path in quarantine_files(folder) if which in path.name]
@@ -76,6 +77,20 @@ def _chosen(which: str | None, folder: Path, package: str) -> list[Path]:
             f"Is all of it replayed? Its files bear the runs' ids in their names.{_elsewhere(package)}"
         )
     return found
+
+
+def _refuse_anothers(path: Path, folder: Path, package: str) -> None:
+    """Raises Problem where a file lies in the folder of another pipeline, with another contract."""
+    lies = path.resolve().parent
+    if lies == folder.resolve():
+        return
+    for one in manifest.load().deployments:
+        given, other = given_or_default(one, "quarantine"), package_of(one)
+        if other != package and given and Path(resolve(str(given))).resolve() == lies:
+            raise Problem(
+                f"{_shown(path)} holds refused records of the pipeline {other}: give this command "
+                f"--pipeline {other}"
+            )
 
 
 def _elsewhere(package: str) -> str:
