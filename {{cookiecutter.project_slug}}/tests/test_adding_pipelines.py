@@ -45,9 +45,9 @@ def test_a_pipeline_comes_whole_and_goes_without_a_trace(
     assert added["work_pool"] == first["work_pool"]
     code = (twin.path / "src" / "ingest_twin" / "contract.py").read_text("utf-8")
     assert 'TABLE = "ingest_twin"' in code and 'KEY: tuple[str, ...] = ("id",)' in code
-    for check in (("format", "--check"), ("check",)):
-        twin.python("-m", "ruff", *check, "-q", "src/ingest_twin", "tests")
     tests = [f"tests/{file}" for file in copies.tests("ingest_twin")]
+    for check in (("format", "--check"), ("check",)):
+        twin.python("-m", "ruff", *check, "-q", "src/ingest_twin", *tests)
     twin.python("-m", "pytest", "-m", "not slow", *tests)
     twin.blueprint("lint")
     told = twin.blueprint("add-pipeline", "ingest_twin", fails=True)

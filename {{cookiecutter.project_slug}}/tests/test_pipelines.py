@@ -88,6 +88,7 @@ def test_a_manifest_that_cannot_be_edited_soundly_is_left_to_a_person(text: str)
         ("data_pipeline", "is a room of this project"),
         ("runtime", "is a room of this project"),
         ("conftest", "something else of that name"),
+        ("quarantine", "something else of that name"),
     ],
 )
 def test_a_name_that_means_something_else_is_refused(name: str, said: str) -> None:

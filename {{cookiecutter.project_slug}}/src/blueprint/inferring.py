@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from pydantic import ValidationError
@@ -98,7 +99,9 @@ def _infer_and_write(source: str, package: str) -> None:
     _adapt_transform(package)
     _write(contract, inferred.text)
     for name in ("contract", "transform"):
+        # Python keeps it in two places.
         sys.modules.pop(f"{package}.{name}", None)
+        vars(sys.modules.get(package, SimpleNamespace())).pop(name, None)
     report(inferred, _shown(contract))
 
 

@@ -27,7 +27,7 @@ _DEVICES = {
     *(f"{one}{n}" for one in ("com", "lpt") for n in range(1, 10)),
 }
 """What Windows has no files of."""
-_BESIDE = {"tests", "scripts", "conftest", "bootstrap"}
+_BESIDE = {"tests", "scripts", "conftest", "bootstrap", "quarantine"}
 
 
 def check(name: str, deployments: Sequence[Mapping[str, Any]]) -> None:
