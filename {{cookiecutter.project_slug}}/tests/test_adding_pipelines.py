@@ -167,7 +167,11 @@ def test_what_is_edited_while_it_asks_is_neither_lost_nor_taken_along(twin: Twin
 
 
 def test_a_pipeline_goes_whose_code_or_target_is_broken_or_gone(twin: Twin) -> None:
-    twin.blueprint("add-pipeline", PARCELS, "--no-infer")
+    paused = twin.read("prefect.yaml").replace("timezone: UTC", "timezone: UTC\n    active: false")
+    twin.write("prefect.yaml", paused)
+    told = twin.blueprint("add-pipeline", PARCELS, "--no-infer")
+    assert "it does not run by itself" in told
+    assert [one["schedules"][0]["active"] for one in twin.deployments] == [False, False]
     manifest = twin.read("prefect.yaml")
     config = twin.write(f"src/{PARCELS}/config.py", "this is no Python\n")
     told = twin.blueprint("remove-pipeline", PARCELS, "--dry-run", "--force")
