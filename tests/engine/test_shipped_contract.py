@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 from blueprint import inferring
 from blueprint.pipelines import copies
-from blueprint.pipelines.which import FIRST, path_of
+from blueprint.pipelines.which import FIRST, PARTS, path_of
 from data_pipeline.config import LIMITS
 from data_pipeline.contract import CONTRACT
 from data_pipeline.transform import transform
@@ -19,6 +19,7 @@ from ingest.staging import stage
 from ingest.steps import Step
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+from shipped import COPIES as SHIPPED  # noqa: E402
 from shipped import render  # noqa: E402
 
 
@@ -26,8 +27,14 @@ def test_what_is_shipped_is_known_as_shipped() -> None:
     """After an edit of src/data_pipeline: make shipped."""
     for name in ("contract", "transform"):
         assert copies.is_shipped(name, path_of(FIRST, name).read_text("utf-8"), FIRST)
-    for file, text in render().items():
+    made = render()
+    for file, text in made.items():
         assert copies.shipped(file.removesuffix(".py.txt")) == text, "make shipped"
+    # The test of a flow has no original. What else is there, a new pipeline is made of.
+    there = {path.name for path in SHIPPED.iterdir()}
+    assert there == made.keys() | {"test_flow.py.txt"}
+    modules = {name.removesuffix(".py.txt") for name in there if not name.startswith("test_")}
+    assert modules == {"__init__", *PARTS}
 
 
 def test_the_sample_has_3000_orders_12_bad_records_and_3_corrections(tmp_path: Path) -> None:

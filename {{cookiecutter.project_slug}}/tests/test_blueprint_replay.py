@@ -8,6 +8,7 @@ import duckdb
 import pytest
 from pydantic import BaseModel, Field
 
+from blueprint import manifest
 from blueprint.project import Problem
 from blueprint.replaying import replay_quarantine
 from data_pipeline import contract as contract_module
@@ -134,6 +135,20 @@ def test_into_another_target_than_the_runs_nothing_is_loaded(
     replay_quarantine(deployment, target=str(tmp_path / "other.duckdb"))
     assert "the run is none of the last loads of things in" in capsys.readouterr().out
     assert not (tmp_path / "other.duckdb").exists()
+
+
+def test_what_is_another_pipelines_is_left_to_it(
+    deployment: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "zoo"
+    folder.mkdir()
+    (folder / "x.ndjson").touch()
+    zoo = {"entrypoint": "zoo.flow:zoo", "parameters": {"quarantine": str(folder)}}
+    monkeypatch.setattr(manifest, "packages", lambda: ["data_pipeline", "zoo"])
+    monkeypatch.setattr(manifest, "load", lambda: manifest.Manifest([deployment, zoo]))
+    for which in (str(folder / "x.ndjson"), "nope"):
+        with pytest.raises(Problem, match="--pipeline zoo"):
+            replay_quarantine(deployment, which)
 
 
 def test_an_unknown_run_is_said_and_an_empty_quarantine_is_no_fault(

@@ -272,6 +272,10 @@ def test_phases_are_noted_and_forgotten(tmp_path: Path, monkeypatch: pytest.Monk
     done.forget("phase2", "phase3")
     assert list(done.passed()) == ["phase1"]
     assert [path.name for path in (tmp_path / ".blueprint").iterdir()] == ["phases.json"]
+    # As it was written while a project had one deployment.
+    before = {"phase1": {"at": "x", "deployment": None}, "phase2": {"at": "y", "deployment": "d"}}
+    (tmp_path / ".blueprint" / "phases.json").write_text(json.dumps(before))
+    assert done.passed() == {"phase1": Passed("x"), "phase2": Passed("y", ("d",))}
     (tmp_path / ".blueprint" / "phases.json").write_text("[")
     assert done.passed() == {}
 

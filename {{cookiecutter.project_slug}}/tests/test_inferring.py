@@ -1,10 +1,13 @@
 """contract.py is written from the source, and never over what a person has written."""
 
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
 
-from blueprint import inferring
+import data_pipeline
+from blueprint import inferring, manifest
 from blueprint.pipelines import copies, which
 from blueprint.project import Problem
 from ingest.errors import SourceError
@@ -16,11 +19,17 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """A contract and a transform as they were shipped, in a folder of the test's."""
     folder = tmp_path / "src" / "data_pipeline"
     folder.mkdir(parents=True)
+    for name in ("contract", "transform"):
+        # Inference has them imported anew; the tests after this one hold what they have imported.
+        module = importlib.import_module(f"data_pipeline.{name}")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(data_pipeline, name, module)
     contract, transform = folder / "contract.py", folder / "transform.py"
     for path in (contract, transform):
         path.write_text(copies.shipped(path.stem), "utf-8")
     monkeypatch.setattr(inferring, "ROOT", tmp_path)
     monkeypatch.setattr(which, "ROOT", tmp_path)
+    monkeypatch.setattr(manifest, "packages", lambda: ["data_pipeline"])
     return contract, transform
 
 

@@ -1,21 +1,29 @@
-"""A second pipeline: added beside the first, and taken away again, with nothing else touched."""
+"""A second pipeline: its part of prefect.yaml, its name, and its code as it was copied."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
-from blueprint import manifest
-from blueprint.pipelines import copies, editing, naming
-from blueprint.pipelines.which import package_of
-from blueprint.project import Problem
-from runtime.project import ROOT
+from blueprint import manifest, processes
+from blueprint.pipelines import (
+    copies,
+    editing,
+    finding,
+    naming,
+    noted,
+    placing,
+    removing,
+    tables,
+    which,
+)
+from blueprint.pipelines.which import NOTES, package_of, packages_of
+from blueprint.project import Problem, Project
 
 NEW = {"name": "invoices", "entrypoint": "invoices.flow:invoices", "parameters": {"n": "it's 1"}}
 MANIFESTS = {
@@ -27,6 +35,9 @@ MANIFESTS = {
     "wide dashes": "deployments:\n  -   name: a\n      n: 'it''s'\n",
     "a text block": "deployments:\n  - name: a\n    description: |\n      One.\n\n      Two.\n\n\n",
     "a dash alone": "deployments:\n  -\n    # mine\n    name: a\n    empty:\n",
+    "mixed ends of lines": "name: x\r\ndeployments:\n  - name: a\n    n: 1\n",
+    "of the old Mac": "deployments:\r  - name: a\r    n: 1\r",
+    "a separator in a text": "x: 'a\u2028b'\ndeployments:\n  - name: a\n",
     "two": "deployments:\n  - name: a\n\n  # The second.\n  - name: b\n    env: {x: 1}\n",
 }
 
@@ -45,11 +56,16 @@ def test_a_deployment_is_put_in_and_taken_out_and_no_other_byte_changes(text: st
 
 @pytest.mark.parametrize(
     "text",
-    ["deployments: [{name: a}]\n", "x: &x {name: a}\ndeployments:\n  - *x\n"],
-    ids=["in brackets", "an alias"],
+    [
+        "deployments: [{name: a}]\n",
+        "x: &x {name: a}\ndeployments:\n  - *x\n",
+        "x: &x\n  deployments:\n    - name: a\n<<: *x\n",
+        "deployments:\n  - name: a\n...\n",
+    ],
+    ids=["in brackets", "an alias", "merged from another key", "the end of a document"],
 )
 def test_a_manifest_that_cannot_be_edited_soundly_is_left_to_a_person(text: str) -> None:
-    with pytest.raises(Problem, match="at the end of its deployments:\n\n- name: invoices\n"):
+    with pytest.raises(Problem, match="a line for each dash.*type the same command again"):
         editing.added(text, NEW)
 
 
@@ -66,16 +82,101 @@ def test_a_manifest_that_cannot_be_edited_soundly_is_left_to_a_person(text: str)
         ("print", "Python itself has a word"),
         ("extract", "the pipeline's own code calls something else so"),
         ("json", "Python has a module"),
+        ("aux", "Windows has a device"),
         ("cyclopts", "a package that is installed"),
         ("obstore", "a package that is installed, or may be"),
         ("data_pipeline", "is a room of this project"),
         ("runtime", "is a room of this project"),
         ("conftest", "something else of that name"),
+        ("quarantine", "something else of that name"),
     ],
 )
 def test_a_name_that_means_something_else_is_refused(name: str, said: str) -> None:
     with pytest.raises(Problem, match=said):
         naming.check(name, [])
+
+
+def test_a_name_that_git_would_ignore_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(naming, "ROOT", tmp_path)
+    naming.check("zoo_animals", [])  # without git
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / ".gitignore").write_text("zoo_animals/\n", "utf-8")
+    with pytest.raises(Problem, match="git ignores src/zoo_animals/"):
+        naming.check("zoo_animals", [])
+    naming.check("zoo_plants", [])
+
+
+def test_no_two_pipelines_load_one_table_of_one_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = {"data_pipeline": "Orders", "zoo": "orders", "shop": None}
+    monkeypatch.setattr(tables, "table_of", loaded.get)
+
+    def deployment(package: str, target: str) -> dict[str, Any]:
+        return {"entrypoint": f"{package}.flow:f", "parameters": {"target": target}}
+
+    first, zoo = deployment("data_pipeline", "a.duckdb"), deployment("zoo", "duckdb:///a.duckdb")
+    assert not tables.shared([first, first, deployment("zoo", "b.duckdb"), deployment("shop", "a")])
+    with pytest.raises(Problem, match="data_pipeline and zoo both load the table orders"):
+        tables.refuse_shared([first, zoo])
+    assert tables.free("ORDERS", loaded) == "ORDERS_2"
+    assert tables.owner("ORDERS", ["zoo"]) == "zoo" and not tables.owner("parts", loaded)
+
+
+@pytest.mark.parametrize("way", ["in", "out"])
+def test_what_was_moved_is_moved_back_where_the_manifest_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    root, aside = tmp_path / "project", tmp_path / "aside"
+    begin = aside if way == "in" else root
+    for file in ("src/zoo/flow.py", "tests/test_zoo_flow.py"):
+        (begin / file).parent.mkdir(parents=True)
+        (begin / file).write_text("mine", "utf-8")
+    monkeypatch.setattr(placing, "ROOT", root)
+    (root / "src").mkdir(parents=True, exist_ok=True)
+
+    def fail(text: str) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(placing, "write_manifest", fail)
+    with pytest.raises(OSError, match="full"):
+        if way == "in":
+            placing.put_in(aside, "")
+        else:
+            placing.take_out([root / "src/zoo", root / "tests/test_zoo_flow.py"], aside, "")
+    found = sorted(str(path.relative_to(root)) for path in root.rglob("*.py"))
+    assert found == ([] if way == "in" else ["src/zoo/flow.py", "tests/test_zoo_flow.py"])
+    if way == "in":
+        (aside / "tests").mkdir(exist_ok=True)
+        (aside / "src").mkdir(exist_ok=True)
+        (aside / "tests" / "test_zoo_flow.py").touch()
+        (root / "tests" / "test_zoo_flow.py").mkdir()  # somebody's, come meanwhile
+        with pytest.raises(Problem, match="has come meanwhile"):
+            placing.put_in(aside, "")
+        assert (root / "tests" / "test_zoo_flow.py").is_dir()
+
+
+def test_a_run_that_begins_while_it_asks_keeps_its_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blueprint import cleaning, owning
+
+    begun: list[str] = []
+    held = SimpleNamespace(entrypoint="zoo.flow:zoo", name="zoo", id="1")
+    found = finding.Found("zoo", manifest.Manifest([]), [], [])
+    monkeypatch.setattr(finding, "look", lambda name, force: found)
+    monkeypatch.setattr(processes, "STATE", tmp_path)
+    monkeypatch.setattr(removing, "_connect", lambda *given: "a client")
+    monkeypatch.setattr(owning, "ours", lambda client: [held])
+    monkeypatch.setattr(cleaning, "plan_deployment", lambda *given: given[-1].left.extend(begun))
+    monkeypatch.setattr(
+        cleaning, "confirm", lambda *given: begun.append("the run x, which goes on")
+    )
+    monkeypatch.setattr(cleaning, "remove", lambda plan: pytest.fail("it was removed there"))
+    monkeypatch.setattr(placing, "take_out", lambda *given: pytest.fail("it was removed here"))
+    project = Project("http://127.0.0.1:9/api", tmp_path)
+    with pytest.raises(Problem, match="Nothing was removed: the run x, which goes on"):
+        removing.remove(project, "zoo")
 
 
 def test_the_deployments_name_the_pipelines() -> None:
@@ -91,141 +192,42 @@ def test_the_deployments_name_the_pipelines() -> None:
         plan.chosen("x")
 
 
-def test_what_was_added_and_not_edited_is_known_as_such() -> None:
-    made = copies.code("orders", "x-orders", "orders_2")
+def test_a_flow_of_somebodys_own_is_looked_after_as_the_first_pipeline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(which, "ROOT", tmp_path)
+    nightly = {"name": "nightly", "entrypoint": "reports.nightly:nightly"}
+    assert package_of(nightly) == "reports"
+    (tmp_path / "src" / "reports").mkdir(parents=True)
+    assert package_of(nightly) == "data_pipeline"
+    assert packages_of([nightly, {"entrypoint": "data_pipeline.flow:f"}]) == ["data_pipeline"]
+    (tmp_path / "src" / "reports" / "contract.py").touch()
+    assert package_of(nightly) == "reports"
+
+
+def test_what_was_added_and_not_edited_is_known_as_such_after_an_update_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(which, "ROOT", tmp_path)
+    code = copies.code("orders", "x-orders", "orders_2")
+    made = {f"src/orders/{name}.py": text for name, text in code.items()}
+    (tmp_path / "src" / "orders").mkdir(parents=True)
+    (tmp_path / "src" / "orders" / NOTES).write_text(noted.notes(made), "utf-8")
+    before = copies.shipped
+    monkeypatch.setattr(copies, "shipped", lambda name: before(name) + "\nNEW = 'in an update'\n")
     for name, text in made.items():
-        assert copies.is_untouched(name, text, "orders")
-        assert not copies.is_untouched(name, text + "# mine\n", "orders")
-    assert copies.is_shipped("contract", made["contract"], "orders")
-    assert copies.is_untouched("transform", copies.PASS_THROUGH, "orders")
+        assert noted.is_untouched("orders", name, text)
+        assert noted.is_untouched("orders", name, text.replace("\n", "\r\n"))
+        assert not noted.is_untouched("orders", name, text + "# mine\n")
+    assert noted.is_the_samples("orders", "contract", code["contract"])
+    assert not noted.is_the_samples("orders", "contract", code["contract"] + "X = 1\n")
+    assert noted.is_untouched("orders", "src/orders/transform.py", copies.PASS_THROUGH)
 
 
-class Twin:
-    """A copy of this project's code, to which a pipeline can be added."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        for name in ("src", "tests"):
-            ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-            shutil.copytree(ROOT / name, path / name, ignore=ignored)
-        for file in (*ROOT.glob("*.toml"), *ROOT.glob("*.yaml"), *ROOT.glob("*.lock")):
-            shutil.copy2(file, path)
-
-    def python(self, *arguments: str, fails: bool = False) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.path,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(self.path / "src")},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert (done.returncode != 0) is fails and "Traceback" not in done.stdout, done.stdout
-        return done.stdout
-
-    def blueprint(self, *arguments: str, fails: bool = False) -> str:
-        return self.python("-m", "blueprint", *arguments, fails=fails)
-
-    def files(self) -> dict[str, bytes]:
-        made = {".blueprint", ".prefect", "__pycache__", ".ruff_cache", ".pytest_cache"}
-        paths = (path for path in self.path.rglob("*") if path.is_file())
-        return {
-            str(path.relative_to(self.path)): path.read_bytes()
-            for path in paths
-            if not made & set(path.parts)
-        }
-
-
-@pytest.fixture
-def twin(tmp_path: Path) -> Twin:
-    return Twin(tmp_path / "twin")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Callable[[str], str]:
-    def write(text: str) -> str:
-        path = tmp_path / 'it\'s "hers" 1.csv'
-        path.write_text(text, "utf-8")
-        return str(path)
-
-    return write
-
-
-@pytest.mark.slow
-def test_a_pipeline_comes_whole_and_goes_without_a_trace(
-    twin: Twin, source: Callable[[str], str]
+def test_a_comment_above_an_import_goes_where_the_import_goes(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = twin.files()
-    url = source("id,name\n1,a\n2,b\n")
-    asked = ["--source-url", url, "--schedule", "30 6 * * 1", "--timezone", "Asia/Tokyo"]
-    twin.blueprint("add-pipeline", "ingest_2", *asked)
-    raw = yaml.safe_load((twin.path / "prefect.yaml").read_text("utf-8"))
-    added = raw["deployments"][-1]
-    assert (added["name"], added["parameters"]["source_url"]) == ("ingest_2", url)
-    (schedule,) = added["schedules"]
-    assert (schedule["cron"], schedule["timezone"]) == ("30 6 * * 1", "Asia/Tokyo")
-    assert added["work_pool"] == raw["deployments"][0]["work_pool"]
-    code = (twin.path / "src" / "ingest_2" / "contract.py").read_text("utf-8")
-    assert 'TABLE = "ingest_2"' in code and 'KEY: tuple[str, ...] = ("id",)' in code
-    for check in (("format", "--check"), ("check",)):
-        twin.python("-m", "ruff", *check, "-q", "src/ingest_2", "tests")
-    tests = [f"tests/{file}" for file in copies.tests("ingest_2")]
-    twin.python("-m", "pytest", "-m", "not slow", *tests)
-    twin.blueprint("lint")
-    told = twin.blueprint("add-pipeline", "ingest_2", fails=True)
-    assert "src/ingest_2, tests/test_ingest_2_contract.py" in told
-    assert "the deployment 'ingest_2' in prefect.yaml" in told
-    twin.blueprint("remove-pipeline", "ingest_2", "--yes")
-    assert twin.files() == before
-
-
-@pytest.mark.slow
-def test_what_cannot_be_added_changes_nothing(twin: Twin, source: Callable[[str], str]) -> None:
-    before = twin.files()
-    for arguments, said in (
-        (["--source-url", source("id\n")], ("holds no record", "Nothing was added", "--no-infer")),
-        (["--source-url", "ftp://x/y", "--no-infer"], ("'ftp://x/y' is no source",)),
-        (
-            ["--schedule", "0 25 * * *", "--timezone", "Europe/Atlantis"],
-            ("cron '0 25 * * *'", "'Europe/Atlantis' is not an IANA name"),
-        ),
-    ):
-        told = twin.blueprint("add-pipeline", "parcels", *arguments, fails=True)
-        assert [one for one in said if one not in told] == []
-        assert twin.files() == before
-    assert "no pipeline 'parcels'" in twin.blueprint("remove-pipeline", "parcels", fails=True)
-
-
-@pytest.mark.slow
-def test_the_table_of_another_pipeline_is_refused_and_its_code_kept_where_it_was_edited(
-    twin: Twin, source: Callable[[str], str]
-) -> None:
-    twin.blueprint("add-pipeline", "parcels", "--no-infer")
-    told = twin.blueprint("add-pipeline", "others", "--no-infer", "--table", "Parcels", fails=True)
-    assert "is that of the pipeline parcels" in told
-    # Its contract is the sample's, so nobody's, and its table stays its own.
-    twin.blueprint("infer-contract", "--pipeline", "parcels", "--source", source("id\n1\n"))
-    contract = twin.path / "src" / "parcels" / "contract.py"
-    assert 'TABLE = "parcels"' in contract.read_text("utf-8")
-    whole = twin.files()
-    edited = twin.path / "src" / "parcels" / "load.py"
-    for path, text in (
-        (edited, edited.read_text("utf-8") + "\n# Mine.\n"),
-        (twin.path / "tests" / "test_parcels_more.py", "import parcels\n"),
-        (twin.path / "src" / "parcels" / "notes.txt", "mine"),
-    ):
-        path.write_text(text, "utf-8")
-    told = twin.blueprint("remove-pipeline", "parcels", "--yes", fails=True)
-    for name in ("src/parcels/load.py", "src/parcels/notes.txt", "tests/test_parcels_more.py"):
-        assert f"  - {name}\n" in told
-    assert "src/parcels/flow.py" not in told and twin.files().keys() > whole.keys()
-    user = twin.path / "src" / "data_pipeline" / "mine.py"
-    user.write_text("from parcels.contract import KEY\n", "utf-8")
-    told = twin.blueprint("remove-pipeline", "parcels", "--yes", "--force", fails=True)
-    assert "src/data_pipeline/mine.py imports parcels" in told
-    user.unlink()
-    told = twin.blueprint("remove-pipeline", "parcels", "--force", fails=True)
-    assert "no terminal to ask at" in told and edited.exists()
-    twin.blueprint("remove-pipeline", "parcels", "--yes", "--force")
-    assert not [name for name in twin.files() if "parcels" in name]
+    text = "from data_pipeline.config import X\n# Why.\nfrom ingest.say import Say\n\nX = Say\n"
+    monkeypatch.setattr(copies, "shipped", lambda name: text)
+    made = copies.tests("zoo")["test_zoo_flow.py"]
+    assert made == "# Why.\nfrom ingest.say import Say\nfrom zoo.config import X\n\nX = Say\n"

@@ -22,6 +22,7 @@ from blueprint.comparing import differences
 from blueprint.flows import check_parameters, load_flow
 from blueprint.manifest import Manifest, variables
 from blueprint.owning import owner
+from blueprint.pipelines import tables
 from blueprint.pools import ensure_pool
 from blueprint.project import Problem, mark
 from runtime.project import ROOT
@@ -41,11 +42,12 @@ def deploy(client: SyncPrefectClient, plan: Manifest, take_over: bool = False) -
         take_over: overwrite a deployment of the same name that another project made.
 
     Raises:
-        Problem: a parameter does not fit the flow, a deployment of that name belongs to
-            another project, `prefect deploy` failed, or the server does not hold what the
+        Problem: a parameter does not fit the flow, two pipelines load one table, a deployment of
+            that name belongs to another project, `prefect deploy` failed, or the server does not hold what the
             manifest says.
     """
     flows = {one["name"]: load_flow(one) for one in plan.deployments}
+    tables.refuse_shared(plan.deployments)
     waits = rules.patience(plan.deployments)
     for one in plan.deployments:
         check_parameters(flows[one["name"]], one["name"], one.get("parameters") or {})

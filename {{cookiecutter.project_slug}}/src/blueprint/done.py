@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from blueprint.project import STATE
@@ -44,12 +45,18 @@ def passed() -> dict[str, Passed]:
     try:
         told = json.loads((STATE / "phases.json").read_text("utf-8"))
         return {
-            phase: Passed(told[phase]["at"], tuple(told[phase]["deployments"]))
+            phase: Passed(told[phase]["at"], _deployments(told[phase]))
             for phase in PHASES
             if phase in told
         }
     except (OSError, ValueError, TypeError, KeyError):
         return {}
+
+
+def _deployments(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """Until there were several, one was written down."""
+    one = told.get("deployment")
+    return tuple(told.get("deployments") or ([one] if one else []))
 
 
 def _write(known: Mapping[str, Passed]) -> None:

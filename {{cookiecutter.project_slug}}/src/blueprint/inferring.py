@@ -9,16 +9,17 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from pydantic import ValidationError
 
 from blueprint import show
-from blueprint.pipelines import copies
+from blueprint.pipelines import copies, noted, tables
 from blueprint.pipelines.which import FIRST, package_of, part, path_of
 from blueprint.project import Problem
 from ingest.errors import SourceError
-from ingest.inference import Inferred, infer, inferred_from
+from ingest.inference import Inferred, infer, inferred_from, table_name
 from ingest.sources import without_secrets
 from ingest.steps import SourceFile
 from runtime.project import ROOT, WORK_PREFIX, resolve
@@ -36,10 +37,10 @@ def infer_contract(
         Problem: somebody has edited contract.py, and `force` is not set; or no source is named.
         PipelineError: the source cannot be read, or holds nothing to infer from.
     """
-    package = FIRST
-    if source is None or pipeline is not None:
-        from blueprint import manifest
+    from blueprint import manifest
 
+    package = manifest.packages()[0]
+    if source is None or pipeline is not None:
         deployment = manifest.load().chosen(pipeline)
         package = package_of(deployment)
         source = source or _source_of(deployment)
@@ -70,7 +71,7 @@ def follow_source(deployment: Mapping[str, Any]) -> bool:
     source, package = _source_of(deployment), package_of(deployment)
     contract = path_of(package, "contract")
     text = contract.read_text("utf-8") if contract.exists() else ""
-    if copies.is_shipped("contract", text, package):
+    if noted.is_the_samples(package, "contract", text):
         if resolve(source) == resolve(SAMPLE):
             return False
         show.doing(f"{_shown(contract)} is the sample's: inferring one from {_called(source)}")
@@ -93,13 +94,28 @@ def _source_of(deployment: Mapping[str, Any]) -> str:
 def _infer_and_write(source: str, package: str) -> None:
     contract = path_of(package, "contract")
     # That of a pipeline that was added is its own in a warehouse that it shares.
-    table = None if package == FIRST else copies.table_in(contract) or package
+    table = _free_table(source) if package == FIRST else copies.table_in(contract) or package
     inferred = inferred_of(source, package, table)
     _adapt_transform(package)
     _write(contract, inferred.text)
     for name in ("contract", "transform"):
+        # Python keeps it in two places.
         sys.modules.pop(f"{package}.{name}", None)
+        vars(sys.modules.get(package, SimpleNamespace())).pop(name, None)
     report(inferred, _shown(contract))
+
+
+def _free_table(source: str) -> str | None:
+    """The first pipeline's table where the one that its source names is another's; else None."""
+    from blueprint import manifest
+
+    named = table_name(_called(source))
+    others = [one for one in manifest.packages() if one != FIRST]
+    found = tables.free(named, others)
+    if found == named:
+        return None
+    show.warn(f"another pipeline loads the table {named}: that of {FIRST} is called {found}")
+    return found
 
 
 def inferred_of(source: str, package: str, table: str | None) -> Inferred:
@@ -143,7 +159,7 @@ def _adapt_transform(package: str) -> None:
     """The shipped transform is for the sample's orders alone."""
     transform = path_of(package, "transform")
     text = transform.read_text("utf-8") if transform.exists() else ""
-    if not text or copies.is_shipped("transform", text, package):
+    if not text or noted.is_the_samples(package, "transform", text):
         _write(transform, copies.PASS_THROUGH)
         show.ok(f"{_shown(transform)} now hands on the records as they are")
     elif not copies.says_the_same(text, copies.PASS_THROUGH):
@@ -178,7 +194,7 @@ def _is_edited(path: Path, package: str) -> bool:
     if not path.exists():
         return False
     text = path.read_text("utf-8")
-    return not copies.is_shipped("contract", text, package) and inferred_from(text) is None
+    return not noted.is_the_samples(package, "contract", text) and inferred_from(text) is None
 
 
 def _called(source: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from blueprint.lint import VARIABLE, lint
-from blueprint.pipelines.which import FIRST, package_of, packages_of
+from blueprint.pipelines.which import FIRST, named_package, packages_of
 from blueprint.project import Problem, mark
 from blueprint.versions import version
 from blueprint.withholding import Filled
@@ -42,7 +42,7 @@ class Manifest:
         """
         if name is None:
             return self.first
-        for known in (lambda one: one["name"], package_of):
+        for known in (lambda one: one["name"], named_package):
             if found := [one for one in self.deployments if known(one) == name]:
                 return found[0]
         names = ", ".join(one["name"] for one in self.deployments)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from blueprint import done, environment, inferring, local, manifest, schedules, show
 from blueprint.manifest import Manifest
+from blueprint.pipelines import tables
 from blueprint.project import Problem, Project
 from runtime.project import ROOT
 
@@ -38,6 +39,7 @@ def phase1(project: Project) -> None:
     show.ok("prefect.yaml is in order")
     for deployment in plan.deployments:
         inferring.follow_source(deployment)
+        tables.refuse_shared(plan.deployments)
         show.doing(f"running the pipeline here{_of(deployment, plan)}")
         _tell(local.run(deployment, {}))
     done.note("phase1")

@@ -97,14 +97,15 @@ def preview(
         raise Problem("prefect.yaml gives this deployment no source_url: set it under parameters.")
     if not as_json and "://" in location and not location.startswith("file:"):
         show.doing("fetching the source; only its first records are judged, but all of it is read")
+    package = package_of(deployment)
     with tempfile.TemporaryDirectory(prefix=WORK_PREFIX, ignore_cleanup_errors=True) as folder:
         say = silent if as_json else show.Progress()
-        found = look(location, limit, Path(folder), say, package_of(deployment))
+        found = look(location, limit, Path(folder), say, package)
     if as_json:
         # Not by rich, which would fold long lines.
         sys.stdout.write(json.dumps(found.as_dict(), ensure_ascii=True, indent=2) + "\n")
     else:
-        _print(found, limit)
+        _print(found, limit, package)
     return found.fits
 
 
@@ -161,7 +162,7 @@ def _first_rows(
         return names, rows, records
 
 
-def _print(found: Preview, limit: int) -> None:
+def _print(found: Preview, limit: int, package: str) -> None:
     judged = found.judged
     more = " (there may be more)" if judged.read == limit else ""
     counts = [
@@ -185,11 +186,11 @@ def _print(found: Preview, limit: int) -> None:
     if found.fits:
         show.ok("a run would bear that; nothing was loaded")
     elif not judged.accepted:
-        show.warn("no record would be accepted: mend src/data_pipeline/contract.py or the source")
+        show.warn(f"no record would be accepted: mend src/{package}/contract.py or the source")
     else:
         show.warn(
-            "a run that refuses as many fails: mend src/data_pipeline/contract.py or the source, "
-            "or raise the limits in src/data_pipeline/config.py"
+            f"a run that refuses as many fails: mend src/{package}/contract.py or the source, "
+            f"or raise the limits in src/{package}/config.py"
         )
 
 

@@ -77,7 +77,7 @@ class Supervised:
             environment: all of its environment.
             serves: what `serves` shall tell of it.
         """
-        with _uninterrupted():
+        with uninterrupted():
             log = logs.writer(self.log)
             assert log.stdin is not None
             try:
@@ -141,7 +141,7 @@ class Supervised:
 
 
 @contextlib.contextmanager
-def _uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[None]:
     """Ctrl-C waits until what is inside is done: a process that no record knows would be lost.
 
     What is started inside has SIGINT as the system sets it. A script that starts `command &` has

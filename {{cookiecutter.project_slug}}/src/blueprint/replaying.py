@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from blueprint import show
-from blueprint.pipelines.which import package_of, part
+from blueprint import manifest, show
+from blueprint.pipelines.which import given_or_default, package_of, part
 from blueprint.project import Problem
 from ingest.errors import PipelineError
 from ingest.refused_files import quarantine_files, run_of
@@ -38,7 +38,7 @@ def replay_quarantine(
     transform = part(package, "transform").transform
     given = deployment.get("parameters") or {}
     folder = Path(resolve(given.get("quarantine", config.DEFAULT_QUARANTINE)))
-    files = _chosen(which, folder)
+    files = _chosen(which, folder, package)
     if not files:
         show.ok(f"nothing is in quarantine: there is no file in {_shown(folder)}")
         return
@@ -61,11 +61,12 @@ def replay_quarantine(
         raise Problem("Not all could be replayed:\n" + "\n".join(problems))
 
 
-def _chosen(which: str | None, folder: Path) -> list[Path]:
+def _chosen(which: str | None, folder: Path, package: str) -> list[Path]:
     if which is None:
         return quarantine_files(folder)
     for path in (Path(which), ROOT / which, folder / which):
         if path.is_file():
+            _refuse_anothers(path, folder, package)
             return [path]
     # By its name first: a file that cannot be read must not hide the others.
     named = [path for path in quarantine_files(folder) if which in path.name]
@@ -73,9 +74,30 @@ def _chosen(which: str | None, folder: Path) -> list[Path]:
     if not found:
         raise Problem(
             f"There is neither a file {which} nor one of the run {which} in {_shown(folder)}. "
-            "Is all of it replayed? Its files bear the runs' ids in their names."
+            f"Is all of it replayed? Its files bear the runs' ids in their names.{_elsewhere(package)}"
         )
     return found
+
+
+def _refuse_anothers(path: Path, folder: Path, package: str) -> None:
+    """Raises Problem where a file lies in the folder of another pipeline, with another contract."""
+    lies = path.resolve().parent
+    if lies == folder.resolve():
+        return
+    for one in manifest.load().deployments:
+        given, other = given_or_default(one, "quarantine"), package_of(one)
+        if other != package and given and Path(resolve(str(given))).resolve() == lies:
+            raise Problem(
+                f"{_shown(path)} holds refused records of the pipeline {other}: give this command "
+                f"--pipeline {other}"
+            )
+
+
+def _elsewhere(package: str) -> str:
+    """Where else it may lie: each pipeline has a quarantine folder of its own."""
+    others = [one for one in manifest.packages() if one != package]
+    how = " or ".join(f"--pipeline {one}" for one in others)
+    return f"\nIf it is of another pipeline, say so: {how}" if others else ""
 
 
 def _report(replayed: list[Replayed], dry_run: bool, table: str) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ingest.steps import Judged
 
 EDIT_MANIFEST = f"edit prefect.yaml, then: {BLUEPRINT} lint"
+EDIT_CONTRACT = "edit one of these files, then: scripts/validate_setup.sh"
 _EDIT_PORT = "edit prefect.toml ([api] url and [server.api] port), or end that process"
 
 
@@ -64,6 +65,19 @@ def transform(outcome: Outcome, package: str) -> None:
     with tempfile.TemporaryDirectory(prefix="validate-") as folder:
         stage(_judge(found, Path(folder)), found, user_transform, Path(folder))
     outcome.found = "tried on no records"
+
+
+def tables(outcome: Outcome) -> None:
+    """No two pipelines load one table."""
+    if manifest.faults():
+        outcome.found = "not tried, since prefect.yaml has a fault"
+        return
+    from blueprint.pipelines.tables import shared
+
+    plan = manifest.load()
+    for fault in shared(plan.deployments):
+        outcome.fault(fault, EDIT_CONTRACT)
+    outcome.found = f"{len(plan.deployments)} deployments"
 
 
 def flow(outcome: Outcome) -> None:

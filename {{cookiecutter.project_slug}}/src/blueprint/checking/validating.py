@@ -23,6 +23,7 @@ def setup() -> list[Result]:
             _check("dotenv", setup_files.dotenv, setup_files.EDIT_SETTINGS),
             _check("manifest", setup_code.lint, setup_code.EDIT_MANIFEST),
             *(one for package in manifest.packages() for one in _code(package)),
+            *_tables(),
             _check("flow", setup_code.flow, setup_code.edit(FIRST, "flow")),
             _check("port", setup_code.port, setup_files.EDIT_SETTINGS),
         ]
@@ -72,6 +73,13 @@ def _code(package: str) -> list[Check]:
         )
         for name, look in (("contract", setup_code.contract), ("transform", setup_code.transform))
     ]
+
+
+def _tables() -> list[Check]:
+    """Where there are several pipelines."""
+    if len(manifest.packages()) == 1:
+        return []
+    return [_check("tables", setup_code.tables, setup_code.EDIT_CONTRACT)]
 
 
 def _check(name: str, look: Callable[[Outcome], None], mend: str) -> Check:

@@ -69,7 +69,7 @@ def remove_pipeline(
     yes
         Do not ask.
     force
-        Also files that somebody has edited.
+        Also what somebody has edited or added.
     dry_run
         Only show what would be removed.
     """

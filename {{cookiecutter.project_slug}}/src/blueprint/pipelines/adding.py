@@ -20,13 +20,12 @@ from typing import Any
 import yaml
 
 from blueprint import inferring, manifest, schedules, show
-from blueprint.pipelines import copies, editing, naming
-from blueprint.pipelines.which import packages_of, part
+from blueprint.pipelines import copies, editing, finding, naming, noted, placing, tables
+from blueprint.pipelines.which import NOTES, packages_of
 from blueprint.processes import alone
 from blueprint.project import STATE, Problem
 from ingest.errors import PipelineError
 from ingest.sources import without_secrets
-from runtime.project import ROOT
 
 _KEPT = ("batch_size", "target")
 """The parameters that a new deployment takes over from the first one."""
@@ -47,6 +46,16 @@ class Wanted:
     infer: bool = True
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """What is to be added. text: prefect.yaml with it."""
+
+    table: str
+    project: str
+    deployment: dict[str, Any]
+    text: str
+
+
 def add(wanted: Wanted) -> None:
     """Add it to prefect.yaml, src and tests, or change nothing.
 
@@ -57,37 +66,43 @@ def add(wanted: Wanted) -> None:
     """
     show.heading(f"Add the pipeline {wanted.name}")
     with alone():
-        plan = manifest.load()
-        text = read_manifest()
-        raw = yaml.safe_load(text)
-        naming.check(wanted.name, raw["deployments"])
-        table = _table(wanted, packages_of(plan.deployments))
-        deployment = _deployment(wanted, raw["deployments"][0])
-        edited = editing.added(text, deployment)
-        if faults := manifest.faults_of(yaml.safe_load(edited)):
-            listed = "\n".join(f"  - {fault}" for fault in faults)
-            raise Problem(f"The pipeline cannot be added as it was asked for:\n{listed}")
-        with _made_aside(wanted.name, table, plan.name) as aside:
-            _write_contract(wanted, deployment, table, aside)
-            _put_in_place(wanted.name, aside, edited)
-    _tell(wanted, deployment, table)
+        naming.check(wanted.name, manifest.load().deployments)
+        planned = _plan(wanted)
+        with _made_aside(wanted.name, planned) as aside:
+            _write_contract(wanted, planned, aside)
+            # An inference takes its time: what somebody has written meanwhile is kept.
+            now = _plan(wanted)
+            if now.deployment != planned.deployment:
+                raise Problem(
+                    "The first deployment in prefect.yaml has changed meanwhile, and with it what "
+                    "the new one takes over. Nothing was added: type the same command again."
+                )
+            _note(wanted.name, aside, now.text)
+            placing.put_in(aside, now.text)
+    _tell(wanted, planned)
 
 
-def read_manifest() -> str:
-    """The text of prefect.yaml, with the ends of its lines as they are."""
-    return manifest.PATH.read_bytes().decode("utf-8")
+def _plan(wanted: Wanted) -> _Planned:
+    plan = manifest.load()
+    text = placing.read_manifest()
+    raw = yaml.safe_load(text)
+    naming.refuse_another(wanted.name, raw["deployments"])
+    table = _table(wanted, packages_of(plan.deployments))
+    deployment = _deployment(wanted, raw["deployments"][0])
+    edited = editing.added(text, deployment)
+    if faults := manifest.faults_of(yaml.safe_load(edited)):
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        raise Problem(f"The pipeline cannot be added as it was asked for:\n{listed}")
+    return _Planned(table, plan.name, deployment, edited)
 
 
-def write_manifest(text: str) -> None:
-    """Replace prefect.yaml at once."""
-    place = manifest.PATH.resolve()
-    draft = place.with_name(f".{place.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(text.encode("utf-8"))
-        shutil.copymode(place, draft)
-        draft.replace(place)
-    finally:
-        draft.unlink(missing_ok=True)
+def _note(name: str, aside: Path, text: str) -> None:
+    """Keep with its code how all of it was added."""
+    shutil.rmtree(aside / "src" / name / "__pycache__", ignore_errors=True)
+    files = (path for path in aside.rglob("*") if path.is_file())
+    made = {path.relative_to(aside).as_posix(): path.read_text("utf-8") for path in files}
+    made[finding.deployment(name)] = editing.block_of(text, name) or ""
+    _write(aside / "src" / name / NOTES, noted.notes(made))
 
 
 def _table(wanted: Wanted, packages: list[str]) -> str:
@@ -95,13 +110,11 @@ def _table(wanted: Wanted, packages: list[str]) -> str:
     table = wanted.table or wanted.name
     if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,59}", table):
         raise Problem(f"--table takes letters, digits and _, 60 at most, not {table!r}.")
-    for package in packages:
-        other = part(package, "contract").CONTRACT.table
-        if other.lower() == table.lower():
-            raise Problem(
-                f"The table {table} is that of the pipeline {package}, and two would mix their rows "
-                f"in it. Give the new one another: --table {table}_2, perhaps."
-            )
+    if package := tables.owner(table, packages):
+        raise Problem(
+            f"The table {table} is that of the pipeline {package}, and two would mix their rows "
+            f"in it. Give the new one another: --table {tables.free(table, packages)}, perhaps."
+        )
     return table
 
 
@@ -122,16 +135,14 @@ def _deployment(wanted: Wanted, first: dict[str, Any]) -> dict[str, Any]:
         parameters=parameters,
         schedules=_schedules(wanted, made.get("schedules") or []),
     )
-    made.pop("paused", None)
+    if wanted.schedule is not None:  # which is asked for, and is to run
+        made.pop("paused", None)
     return made
 
 
 def _schedules(wanted: Wanted, before: list[dict[str, Any]]) -> list[dict[str, Any]]:
     # What a schedule of the first one gives as parameters is for its flow.
-    kept = [
-        {key: value for key, value in one.items() if key not in ("parameters", "active")}
-        for one in before
-    ]
+    kept = [{key: value for key, value in one.items() if key != "parameters"} for one in before]
     zone = wanted.timezone or next((one["timezone"] for one in kept if one.get("timezone")), "UTC")
     if wanted.schedule is not None:
         return [{"slug": "production", "cron": wanted.schedule, "timezone": zone}]
@@ -141,17 +152,17 @@ def _schedules(wanted: Wanted, before: list[dict[str, Any]]) -> list[dict[str, A
 
 
 @contextmanager
-def _made_aside(name: str, table: str, project: str) -> Iterator[Path]:
+def _made_aside(name: str, planned: _Planned) -> Iterator[Path]:
     """The new code and tests in a folder aside, from where the code can be imported."""
     aside = STATE / "scratch" / f"adding-{name}-{os.getpid()}"
     package, tests = aside / "src" / name, aside / "tests"
     package.mkdir(parents=True)
     tests.mkdir()
     # A flow's name is one for the whole server, which other projects may share.
-    flow_name = re.sub(r"[^\w.-]+", "-", f"{project}-{name}")
+    flow_name = re.sub(r"[^\w.-]+", "-", f"{planned.project}-{name}")
     sys.path.insert(0, str(aside / "src"))
     try:
-        for part_name, text in copies.code(name, flow_name, table).items():
+        for part_name, text in copies.code(name, flow_name, planned.table).items():
             _write(package / f"{part_name}.py", text)
         for file, text in copies.tests(name).items():
             _write(tests / file, text)
@@ -167,14 +178,14 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, "utf-8", newline="\n")
 
 
-def _write_contract(wanted: Wanted, deployment: dict[str, Any], table: str, aside: Path) -> None:
-    source = manifest.filled(str(deployment["parameters"]["source_url"]))
+def _write_contract(wanted: Wanted, planned: _Planned, aside: Path) -> None:
+    source = manifest.filled(str(planned.deployment["parameters"]["source_url"]))
     if not wanted.infer:
         inferring.asked(source, wanted.name)  # raises where it is no source
         return
     show.doing(f"inferring its contract from {without_secrets(source)}")
     try:
-        inferred = inferring.inferred_of(source, wanted.name, table)
+        inferred = inferring.inferred_of(source, wanted.name, planned.table)
     except PipelineError as error:
         raise Problem(
             f"{error}\nNothing was added. If its extract.py has to be written first (credentials, "
@@ -186,41 +197,23 @@ def _write_contract(wanted: Wanted, deployment: dict[str, Any], table: str, asid
     inferring.report(inferred, f"src/{wanted.name}/contract.py")
 
 
-def _put_in_place(name: str, aside: Path, text: str) -> None:
-    shutil.rmtree(aside / "src" / name / "__pycache__", ignore_errors=True)
-    (ROOT / "tests").mkdir(exist_ok=True)
-    placed: list[Path] = []
-    try:
-        for made in (*(aside / "src").iterdir(), *(aside / "tests").iterdir()):
-            place = ROOT / made.relative_to(aside)
-            placed.append(place)
-            made.rename(place)
-        write_manifest(text)
-    except BaseException:
-        for place in placed:
-            take_away(place)
-        raise
-
-
-def take_away(path: Path) -> None:
-    """Remove a file or a folder that may not be there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _tell(wanted: Wanted, deployment: dict[str, Any], table: str) -> None:
-    name = wanted.name
+def _tell(wanted: Wanted, planned: _Planned) -> None:
+    name, deployment = wanted.name, planned.deployment
     show.ok(f"src/{name}/: its flow, contract, source and transform; yours to edit")
     show.ok(f"tests: {', '.join(copies.tests(name))}")
     when = "; ".join(
         f"{one.get('cron') or one.get('rrule') or one.get('interval')} in {one.get('timezone', 'UTC')}"
         for one in deployment["schedules"]
     )
-    show.ok(f"prefect.yaml: the deployment {name}, {when or 'without a schedule'}, table {table}")
+    show.ok(
+        f"prefect.yaml: the deployment {name}, {when or 'without a schedule'}, table {planned.table}"
+    )
     for warning in schedules.warnings([deployment]):
         show.warn(warning)
+    if deployment.get("paused") or any(
+        one.get("active") is False for one in deployment["schedules"]
+    ):
+        show.warn("like the first deployment it does not run by itself: paused, or not active")
     if not wanted.infer:
         show.warn(
             f"src/{name}/contract.py and transform.py are the sample's. Write them, or have the "

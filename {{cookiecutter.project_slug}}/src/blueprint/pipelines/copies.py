@@ -1,7 +1,7 @@
 """A pipeline as the template ships it: what `blueprint add-pipeline` copies, and knows again.
 
-The files in `shipped` are those of the first pipeline before anybody has edited it; a test of the
-template's keeps them so.
+The files in `shipped` are those of the first pipeline before anybody has edited it, and its test
+of the contract; a test of the template's keeps them so. The test of a flow is there alone.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import re
 from pathlib import Path
 
 from blueprint.pipelines.which import FIRST, PARTS
-from ingest.inference import fingerprint, inferred_from
+from ingest.inference import fingerprint
 
 _SHIPPED = Path(__file__).parent / "shipped"
 _TESTS = ("contract", "flow")
 _OWN = ("ingest", "runtime", "blueprint")
 """The rooms that a pipeline's code imports from, beside itself."""
-_FLOW_NAME = re.compile(r'^@flow\(\n    name="([^"\\]*)",$', re.MULTILINE)
 _TABLE = re.compile(r'^TABLE = "([^"\\]*)"$', re.MULTILINE)
 
 PASS_THROUGH = '''\
@@ -86,20 +85,11 @@ def is_shipped(name: str, text: str, package: str) -> bool:
     return says_the_same(text, wanted)
 
 
-def is_untouched(name: str, text: str, package: str) -> bool:
-    """Whether nobody has changed a module of a pipeline that was added, or its inferred contract."""
-    if name == "contract" and inferred_from(text) is not None:
-        return True
-    if name == "transform" and text == PASS_THROUGH:
-        return True
-    flow_name, table = _FLOW_NAME.search(text), _TABLE.search(text)
-    made = code(package, flow_name[1] if flow_name else "", table[1] if table else "")
-    return made.get(name) == text
-
-
 def table_in(contract: Path) -> str | None:
     """The TABLE of a contract.py, where one is written there as plain text."""
-    found = _TABLE.search(contract.read_text("utf-8")) if contract.exists() else None
+    if not contract.is_file():
+        return None
+    found = _TABLE.search(contract.read_text("utf-8", errors="replace"))
     return found[1] if found else None
 
 
@@ -123,9 +113,14 @@ def _renamed(text: str, package: str) -> str:
     if not own:
         return text
     lines = text.splitlines(keepends=True)
-    spans = [(node.module, lines[node.lineno - 1 : node.end_lineno]) for node in own]
-    ordered = [line for _, span in sorted(spans, key=lambda one: str(one[0])) for line in span]
-    return "".join([*lines[: own[0].lineno - 1], *ordered, *lines[own[-1].end_lineno :]])
+    spans, begin = [], own[0].lineno - 1
+    for node in own:
+        # What stands above an import, as a comment on it, goes where it goes.
+        end = node.end_lineno or node.lineno
+        spans.append((str(node.module), lines[begin:end]))
+        begin = end
+    ordered = [line for _, span in sorted(spans, key=lambda one: one[0]) for line in span]
+    return "".join([*lines[: own[0].lineno - 1], *ordered, *lines[begin:]])
 
 
 def _put(text: str, before: str, after: str) -> str:

@@ -7,6 +7,8 @@ out is read again, and must hold what it held before with that one change, or no
 from __future__ import annotations
 
 import re
+import textwrap
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,64 +17,85 @@ import yaml
 
 from blueprint.project import Problem
 
+_BREAK = re.compile("(\r\n|[\n\r\x85\u2028\u2029])")
+"""What ends a line, as YAML has it."""
+_Cut = tuple[int, int, list[str]]
+"""The lines from the first to before the second number make way for these."""
+
 
 def added(text: str, deployment: Mapping[str, Any]) -> str:
     """The manifest with one more deployment at the end of its list.
 
     Raises:
-        Problem: it is written in a way that cannot be edited soundly; says what to add by hand.
+        Problem: it is written in a way that cannot be edited soundly; says how to write it.
     """
     block = _block(deployment)
 
-    def put(lines: list[str]) -> list[str]:
+    def put(lines: list[str]) -> _Cut:
         listed = _listed(text, lines)
         indent = " " * listed.dash
         new = ["", *(indent + line if line else "" for line in block.splitlines())]
-        return [*lines[: listed.end], *new, *lines[listed.end :]]
+        return listed.end, listed.end, new
 
     def wanted(raw: dict[str, Any]) -> None:
         raw["deployments"].append(dict(deployment))
 
-    return _edited(text, put, wanted, f"Put this at the end of its deployments:\n\n{block}")
+    return _edited(text, put, wanted)
 
 
 def removed(text: str, name: str) -> str:
     """The manifest without the deployment of that name.
 
     Raises:
-        Problem: it is written in a way that cannot be edited soundly; says what to take out.
+        Problem: it is written in a way that cannot be edited soundly; says how to write it.
     """
 
-    def cut(lines: list[str]) -> list[str]:
+    def cut(lines: list[str]) -> _Cut:
         listed = _listed(text, lines)
         begin, end = listed.items[listed.names.index(name)]
         begin -= begin > 0 and not lines[begin - 1].strip()
-        return [*lines[:begin], *lines[end:]]
+        return begin, end, []
 
     def wanted(raw: dict[str, Any]) -> None:
         raw["deployments"] = [one for one in raw["deployments"] if one["name"] != name]
 
-    return _edited(text, cut, wanted, f"Take the deployment {name!r} out of it.")
+    return _edited(text, cut, wanted)
+
+
+def block_of(text: str, name: str) -> str | None:
+    """What stands there of a deployment, comments and all; None where that cannot be told."""
+    lines = _BREAK.split(text)[::2]
+    try:
+        listed = _listed(text, lines)
+        begin, end = listed.items[listed.names.index(name)]
+    except (yaml.YAMLError, _NotInBlocks, ValueError, LookupError):
+        return None
+    return textwrap.dedent("\n".join(line.rstrip() for line in lines[begin:end])).strip()
 
 
 def _edited(
-    text: str,
-    edit: Callable[[list[str]], list[str]],
-    wanted: Callable[[dict[str, Any]], None],
-    by_hand: str,
+    text: str, edit: Callable[[list[str]], _Cut], wanted: Callable[[dict[str, Any]], None]
 ) -> str:
-    end_of_line = "\r\n" if "\r\n" in text else "\n"
+    # A line keeps what parts it from the one above, so that the last one needs no end.
+    parts = ["", *_BREAK.split(text)]
+    breaks, lines = parts[::2], parts[1::2]
+    usual = Counter(breaks[1:]).most_common(1)
     expected = yaml.safe_load(text)
     wanted(expected)
     try:
-        new = end_of_line.join(edit(text.split(end_of_line)))
-        if yaml.safe_load(new) == expected:
-            return new
-    except (yaml.YAMLError, _NotInBlocks, ValueError):
+        begin, end, new = edit(lines)
+        pairs = list(zip(breaks, lines, strict=True))
+        pairs[begin:end] = [(usual[0][0], line) for line in new]
+        done = "".join(one + line for one, line in pairs)
+        if yaml.safe_load(done) == expected:
+            return done
+    except (yaml.YAMLError, _NotInBlocks, ValueError, LookupError):
         pass
     raise Problem(
-        "prefect.yaml is written in a way that is not edited by a program, so nothing was changed.\n"
-        f"{by_hand}"
+        "The deployments in prefect.yaml are written in a way that is not edited by a program, so "
+        "nothing was changed.\nWrite them as a list in that file, below the key `deployments`, with "
+        "a line for each dash: no brackets around it, no alias, no `...` behind it. Then type the "
+        "same command again."
     )
 
 

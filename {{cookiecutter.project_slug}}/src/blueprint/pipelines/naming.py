@@ -6,19 +6,28 @@ import builtins
 import importlib.util
 import keyword
 import re
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from blueprint import environment
 from blueprint.pipelines.copies import names_used, tests
-from blueprint.pipelines.which import FIRST, package_of, packages_of
+from blueprint.pipelines.which import FIRST, named_package
 from blueprint.project import Problem
 from runtime.project import ROOT
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 _ROOMS = {FIRST, "ingest", "runtime", "blueprint"}
-_BESIDE = {"tests", "scripts", "conftest", "bootstrap"}
+_DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{one}{n}" for one in ("com", "lpt") for n in range(1, 10)),
+}
+"""What Windows has no files of."""
+_BESIDE = {"tests", "scripts", "conftest", "bootstrap", "quarantine"}
 
 
 def check(name: str, deployments: Sequence[Mapping[str, Any]]) -> None:
@@ -32,8 +41,15 @@ def check(name: str, deployments: Sequence[Mapping[str, Any]]) -> None:
         )
     if why := _reserved(name):
         raise Problem(_refused(name, why))
+    refuse_another(name, deployments)
+    if why := _taken(name) or _ignored(name):
+        raise Problem(_refused(name, why))
+
+
+def refuse_another(name: str, deployments: Sequence[Mapping[str, Any]]) -> None:
+    """Raises Problem where the project has something of that name."""
     if there := _there(name, deployments):
-        runs = name in packages_of(deployments)
+        runs = name in map(named_package, deployments)
         away = (
             f"blueprint remove-pipeline {name}" if runs else "it is no whole pipeline, so by hand"
         )
@@ -41,8 +57,6 @@ def check(name: str, deployments: Sequence[Mapping[str, Any]]) -> None:
             f"There is a {name!r} already: {', '.join(there)}.\n"
             f"Take another name, or take that away first: {away}"
         )
-    if why := _taken(name):
-        raise Problem(_refused(name, why))
 
 
 def _refused(name: str, why: str) -> str:
@@ -57,7 +71,7 @@ def _there(name: str, deployments: Sequence[Mapping[str, Any]]) -> list[str]:
     found += [
         f"the deployment {one['name']!r} in prefect.yaml"
         for one in deployments
-        if name in (one["name"], package_of(one))
+        if name in (one["name"], named_package(one))
     ]
     return found
 
@@ -70,6 +84,8 @@ def _reserved(name: str) -> str:
         return "this project has something else of that name"
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or hasattr(builtins, name):
         return "Python itself has a word of that name"
+    if name in _DEVICES:
+        return "Windows has a device of that name, and no folder"
     if name in names_used():
         return "the pipeline's own code calls something else so"
     return ""
@@ -82,6 +98,18 @@ def _taken(name: str) -> str:
     if name in _locked() or importlib.util.find_spec(name) is not None:
         return "a package that is installed, or may be, has that name"
     return ""
+
+
+def _ignored(name: str) -> str:
+    """Whether git would keep its code out; not asked where there is no git, or all is ignored."""
+    paths = [f"src/{package}/flow.py" for package in (name, FIRST)]
+    try:
+        asked = ["git", "check-ignore", "--no-index", *paths]
+        found = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
+    except OSError:
+        return ""
+    hidden = f"git ignores src/{name}/, as .gitignore or another of its files has it"
+    return hidden if found == paths[:1] else ""
 
 
 def _locked() -> set[str]:

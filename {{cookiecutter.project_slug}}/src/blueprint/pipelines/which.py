@@ -20,11 +20,27 @@ PARTS = ("flow", "config", "contract", "extract", "transform", "load")
 """The modules of a pipeline."""
 
 
-def package_of(deployment: Mapping[str, Any]) -> str:
+NOTES = ".added.json"
+"""The file in an added pipeline's package that says how it was added."""
+
+
+def named_package(deployment: Mapping[str, Any]) -> str:
     """The package that a deployment's entrypoint names; of one that names no package, the first."""
     module = str(deployment.get("entrypoint", "")).partition(":")[0]
     package, dot, _ = module.partition(".")
     return package if dot else FIRST
+
+
+def package_of(deployment: Mapping[str, Any]) -> str:
+    """The pipeline that a deployment runs: its package, where that is one.
+
+    A package without a contract.py is none, as that of `reports.nightly:nightly`, a flow that
+    somebody has made of the first pipeline's: it is looked after as the first one is.
+    """
+    package = named_package(deployment)
+    folder = ROOT / "src" / package
+    other = folder.is_dir() and not any((folder / name).exists() for name in ("contract.py", NOTES))
+    return FIRST if other else package
 
 
 def packages_of(deployments: Iterable[Mapping[str, Any]]) -> list[str]:
