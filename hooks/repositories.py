@@ -1,0 +1,60 @@
+"""What the hooks ask of git, and of the template that they stand in; they import it from there.
+
+cruft, which does not tell its hooks where the template is, goes without.
+"""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+UNSAVED = """
+Nothing was stamped: the project is there, and -f would overwrite what git has not got yet. Commit it
+first; `git diff` then shows what -f changed. `blueprint update` and `reconfigure` keep edits.
+
+"""
+UNKNOWN = """
+Nothing was stamped: the project is there, and git cannot say whether it has got all of it, which -f
+would overwrite. What git says:
+
+"""
+
+
+def git(folder, *arguments):
+    """A git command that has ended, whichever repository a git hook or a shell has named."""
+    elsewhere = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
+    environ = {key: value for key, value in os.environ.items() if key not in elsewhere}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "errors": "replace"}
+    pipes["env"] = {**environ, "LC_ALL": "C"}
+    command = ["git", *arguments]
+    try:
+        return subprocess.run(command, cwd=folder, encoding="utf-8", **pipes)
+    except OSError as problem:  # no git
+        return subprocess.CompletedProcess(command, 1, "", f"{problem}\n")
+
+
+def unsaved(project, _template=None):
+    """Why -f must not write here: what git calls changed or new, or that it cannot say."""
+    if not any(Path(project).iterdir()):
+        return ""
+    status = ("status", "--porcelain", "--untracked-files=all", "--", ".")
+    done = git(project, *status)
+    if done.returncode == 0:
+        return UNSAVED + done.stdout if done.stdout else ""
+    above = (Path(project).resolve() / "x").parents
+    if not any((folder / ".git").exists() for folder in above):
+        return ""
+    # A folder above that is only called .git; a repository that is gone is another message.
+    return "" if "not a git repository (or any" in done.stderr else UNKNOWN + done.stderr
+
+
+def clash(key, value, template):
+    """Whether a project of this name would take the place of a package that it installs."""
+    locks = (lock.read_text("utf-8") for lock in Path(template).glob("*/requirements*.lock"))
+    needed = {"pip", *re.findall("(?m)^([a-z0-9-]+)==", "\n".join(locks))}
+    taken = re.sub("[-_.]+", "-", value).lower() in needed
+    return (
+        "it would replace a Python package that the project needs"
+        if key == "project_slug" and taken
+        else ""
+    )
