@@ -50,11 +50,9 @@ def unsaved(project, _template=None):
 
 def clash(key, value, template):
     """Whether a project of this name would take the place of a package that it installs."""
+    if key != "project_slug":
+        return ""
     locks = (lock.read_text("utf-8") for lock in Path(template).glob("*/requirements*.lock"))
     needed = {"pip", *re.findall("(?m)^([a-z0-9-]+)==", "\n".join(locks))}
     taken = re.sub("[-_.]+", "-", value).lower() in needed
-    return (
-        "it would replace a Python package that the project needs"
-        if key == "project_slug" and taken
-        else ""
-    )
+    return "it would replace a Python package that the project needs" if taken else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -128,6 +129,16 @@ def test_another_branch_is_refused(repository: Path, refused: Callable[[str], st
     assert "This is no branch" in refused("0.2.0")
 
 
+def test_no_release_is_made_beside_a_tag_that_copier_would_update_to(
+    repository: Path, refused: Callable[[str], str]
+) -> None:
+    _strays(repository)
+    said = refused("0.2.0")
+    assert said.count("copier takes the tag") == 4 and "last-good" not in said
+    git(repository, "tag", "-d", *re.findall("git tag -d (.*)", said))
+    assert main(["0.2.0"], repository) == 0
+
+
 @pytest.mark.parametrize("name", ["new.txt", QUESTIONS])
 def test_a_dirty_tree_is_refused(
     repository: Path, refused: Callable[[str], str], name: str
@@ -212,6 +223,11 @@ def _out_of_order(folder: Path) -> None:
     commit_all(folder, "Order", tag="v0.2.0")
 
 
+def _strays(folder: Path) -> None:
+    for tag in ("v0.3", "1.0.0", "v2.0.0.post1", "0.1.0", "last-good"):
+        git(folder, "tag", tag)
+
+
 def _no_version(folder: Path) -> None:
     write(folder, "next", "0.1.0")
     commit_all(folder, "No version")
@@ -228,6 +244,9 @@ def _no_version(folder: Path) -> None:
         (_tag_elsewhere, "the tag v0.2.0 is not in the history of this commit"),
         (_gone_back, "cookiecutter.json says 0.1.0, though 0.2.0 was released before"),
         (_out_of_order, "are not in order"),
+        (_strays, "copier takes the tag v0.3 for a version"),
+        (_strays, "copier takes the tag 1.0.0 for a version"),
+        (_strays, "copier takes the tag v2.0.0.post1 for a version"),
         (_no_version, "cookiecutter.json says next: it must be like 1.2.3"),
     ],
     ids=lambda one: getattr(one, "__name__", ""),

@@ -7,11 +7,14 @@ pyproject.toml at that commit, and a section `## 0.2.0` in CHANGELOG.md. Nothing
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from packaging.version import InvalidVersion, Version
 
 TEMPLATE = Path(__file__).resolve().parents[1]
 QUESTIONS, PROJECT, CHANGELOG = "cookiecutter.json", "pyproject.toml", "CHANGELOG.md"
@@ -48,6 +51,12 @@ class Repository:
         found = [tag[1:] for tag in self.git("tag", "--list", "v*", *options).split()]
         return sorted((one for one in found if re.fullmatch(VERSION, one)), key=order, reverse=True)
 
+    def strays(self) -> list[str]:
+        """The tags that copier takes for versions, and that `make release` would not make."""
+        tags = self.git("tag", "--list").split()
+        others = (tag for tag in tags if not re.fullmatch("v" + VERSION, tag))
+        return sorted(tag for tag in others if is_version(tag))
+
     def text(self, name: str, commit: str = "") -> str:
         """A file as it stands, or in a commit; empty where it is not there."""
         if commit:
@@ -59,6 +68,13 @@ class Repository:
     def write(self, name: str, text: str) -> None:
         """Write a file with the line endings of the repository."""
         (self.root / name).write_bytes(text.encode("utf-8"))
+
+
+def is_version(tag: str) -> bool:
+    """Whether copier, which looks for the newest version to update to, reads a tag as one."""
+    with contextlib.suppress(InvalidVersion):
+        return bool(Version(tag))
+    return False
 
 
 def order(version: str) -> tuple[int, ...]:
@@ -76,6 +92,11 @@ def sections(changelog: str) -> dict[str, str]:
     """What the changelog says of each version, and of what is `Unreleased`, as it stands there."""
     parts = re.split(rf"(?m)^## (Unreleased|{VERSION})[ \t]*$", changelog)
     return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+
+
+def stray(tag: str) -> str:
+    """What is to be done about such a tag."""
+    return f"copier takes the tag {tag} for a version, which must be like v1.2.3: git tag -d {tag}"
 
 
 def faults_of_files(texts: dict[str, str], version: str, *, released: bool = True) -> list[str]:
@@ -109,6 +130,8 @@ def check(repository: Repository) -> tuple[list[str], list[str]]:
         return [f"{QUESTIONS} says {version or 'no version'}: it must be like 1.2.3"], []
     texts = {name: repository.text(name) for name in names}
     faults = faults_of_files(texts, version, released=False)
+    if (repository.root / ".git").exists():
+        faults += map(stray, repository.strays())
     if not (repository.root / ".git").exists() or not repository.tags():
         return faults, ["There is no version tag here, so only the files were compared."]
     here, shallow = (
@@ -138,6 +161,8 @@ def ready(repository: Repository, version: str) -> None:
         raise Stop(f"This is {branch or 'no branch'}, and releases are made on main.")
     if dirty := repository.git("status", "--porcelain"):
         raise Stop(f"There are changes that are not committed:\n{dirty}")
+    if strays := repository.strays():
+        raise Stop("\n".join(map(stray, strays)))
     tags, now = repository.tags(), version_in(QUESTIONS, repository.text(QUESTIONS))
     if version in tags:
         raise Stop(f"The tag v{version} is there already.")
