@@ -56,3 +56,33 @@ def clash(key, value, template):
     needed = {"pip", *re.findall("(?m)^([a-z0-9-]+)==", "\n".join(locks))}
     taken = re.sub("[-_.]+", "-", value).lower() in needed
     return "it would replace a Python package that the project needs" if taken else ""
+
+
+def commit_of(folder):
+    """A template's commit as copier names it; nothing where that is no repository of its own."""
+    there = Path(folder, ".git").exists()
+    return git(folder, "describe", "--tags", "--always").stdout.strip() if there else ""
+
+
+def typed(answers, commit):
+    """The folder that was typed, wherever cookiecutter was called: the hooks run in a copy of it."""
+    out = Path(answers["_output_dir"])
+    wanted = Path(answers["_repo_dir"], "cookiecutter.json").read_bytes()
+    for base in (out, *out.parents, os.environ.get("PWD") or "."):
+        folder = Path(base, answers["_template"])
+        known = folder / "cookiecutter.json"
+        # The copy of a submodule knows no commit.
+        if known.is_file() and known.read_bytes() == wanted and commit in ("", commit_of(folder)):
+            return folder.resolve()
+    return None
+
+
+def origin(answers):
+    """Commit and address of the template, the first empty where it is no repository's root."""
+    copy = answers["_repo_dir"]
+    commit = commit_of(copy)
+    folder = typed(answers, commit)
+    if folder:
+        return commit_of(folder), str(folder)
+    url = git(copy, "config", "--get", "remote.origin.url").stdout.strip() if commit else ""
+    return commit, url or answers["_template"]
