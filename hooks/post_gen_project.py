@@ -15,41 +15,34 @@ import tempfile
 from pathlib import Path
 
 ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
-CREATE_VENV = ANSWERS["create_venv"]
-
-
-def git(folder, *arguments):
-    """What git prints of a template's folder; nothing where that is no repository."""
-    if not (Path(folder) / ".git").exists():
-        return ""
-    # Called from a git hook, these name another repository.
-    elsewhere = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
-    environ = {key: value for key, value in os.environ.items() if key not in elsewhere}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "env": environ}
-    return subprocess.run(["git", *arguments], cwd=folder, **pipes).stdout.decode().strip()
+CREATE_VENV, REPO = ANSWERS["create_venv"], ANSWERS.get("_repo_dir")
+UNKNOWN = """
+No commit is known of {}: it is not the root of a git repository, or git cannot read it.
+`blueprint update` needs one: put address and commit into .copier-answers.yml before the first.
+"""
 
 
 def origin():
     """The template's commit and address, as copier names them, by which it updates the project."""
-    given, repo = ANSWERS.get("_template") or "", ANSWERS.get("_repo_dir") or os.devnull
-    commit = git(repo, "describe", "--tags", "--always")
-    # A clone's path is typed from where cookiecutter was called.
-    for base in (ANSWERS.get("_output_dir"), os.environ.get("PWD")):
-        path = Path(base or ".", given)
-        if commit and git(path, "describe", "--tags", "--always") == commit:
-            return commit, str(path.resolve())
-    address = git(repo, "config", "--get", "remote.origin.url") or given
-    address = re.sub("^(https?://)[^/@]*@", r"\1", address)  # this file may hold no secret
-    commit = commit or ANSWERS.get("_commit")  # which cruft gives
+    if REPO:
+        sys.path.insert(0, str(Path(REPO, "hooks")))
+        commit, address = __import__("repositories").origin(ANSWERS)
+    else:  # cruft tells the commit, and not where its clone is
+        commit, address = ANSWERS.get("_commit"), ANSWERS.get("_template") or ""
+        path = Path(os.environ.get("PWD") or ".", address)
+        address = str(path.resolve()) if (path / "cookiecutter.json").is_file() else address
+    # This file may hold no secret.
+    address = re.sub(r"^((?:git\+)?https?://)[^/]*@", r"\1", address)
+    address = re.sub(r"^([a-z+]+://[^/:@]*):[^/]*@", r"\1@", address)
     remote = re.match(r"(?!git[@:+])([a-z]+://|[\w.-]+@)", address)
     if commit and remote and not address.endswith(".git"):
         address = "git+" + address  # or copier would look for a folder of that name
-    return commit or version(repo), address
+    return commit, address
 
 
-def version(repo):
+def version():
     """The template's own version: a replayed answer may be an older one's."""
-    questions = Path(repo, "cookiecutter.json")
+    questions = Path(REPO or os.devnull, "cookiecutter.json")
     known = json.loads(questions.read_text("utf-8")) if questions.is_file() else ANSWERS
     return "v" + known["_template_version"]
 
@@ -63,13 +56,15 @@ def compared():
 
 
 def note_origin():
-    """Put both where cookiecutter rendered what it knows: a version, an address as typed."""
+    """Put both where cookiecutter rendered what it knows; gives what is to be said of it."""
     path = Path(".copier-answers.yml")
     text = path.read_text("utf-8")
-    for key, value in zip(("_commit", "_src_path"), origin()):
+    commit, address = origin()
+    for key, value in zip(("_commit", "_src_path"), (commit or version(), address)):
         quoted = "%s: '%s'" % (key, value.replace("'", "''"))
         text = re.sub("(?m)^%s: .*$" % key, lambda _, line=quoted: line, text)
     path.write_bytes(text.encode("utf-8"))
+    return "" if commit else UNKNOWN.format(address)
 
 
 def make_environment():
@@ -96,13 +91,14 @@ def next_steps(ready):
 
 def main():
     # A Ctrl-C while the closing message is printed must not cost the project either.
+    note = ""
     try:
         with contextlib.suppress(OSError, ValueError):  # what was rendered will do
-            note_origin()
+            note = note_origin()
         if compared():
             return 0
         ready = CREATE_VENV is True and make_environment()
-        print(next_steps(ready), flush=True)
+        print(next_steps(ready) + note, flush=True)
     except (Exception, KeyboardInterrupt) as problem:
         print(f"The project is there; its environment is not: {problem!r}", file=sys.stderr)
     return 0

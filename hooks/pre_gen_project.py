@@ -2,14 +2,13 @@
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 ANSWERS = json.loads(r'''{{ cookiecutter | tojson }}''')  # fmt: skip
 # A command line's answers as typed: those above have been rendered.
 TYPED = json.loads(r'''{{ _cookiecutter | default({}) | tojson }}''')  # fmt: skip
-REPO = Path(ANSWERS.get("_repo_dir") or ".")
+REPO = ANSWERS.get("_repo_dir")  # cruft does not tell it
 # Jinja's marks, and what no one file format holds: control, reordering and half characters.
 UNFIT = r"[{][%#{]|[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufeff\ufffe\uffff\ud800-\udfff]"
 PORT = "(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?"
@@ -36,11 +35,8 @@ RULES = {
     "prefect_api_url": "an http or https address that ends in /api, or for Prefect Cloud in /api/accounts/<id>/workspaces/<id>, without user, password, '?' or '#'; for example: http://127.0.0.1:4200/api",
     "create_venv": "true or false; for example: true",
 }
-UNSAVED = """
-Nothing was stamped: the project is there, and -f would overwrite what git has not got yet. Commit it
-first; `git diff` then shows what -f changed. `blueprint update` and `reconfigure` keep edits.
-
-"""
+HEAD = "\nNothing was stamped. Answers to change, before cookiecutter's own trace of this stop:\n"
+THERE = "\nNothing was stamped: the project is there, and only cookiecutter's -f overwrites it.\n"
 LAST_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
@@ -48,16 +44,14 @@ FIELDS = ((0, 59, []), (0, 23, []), (1, 31, []), (1, 12, MONTHS), (0, 7, DAYS))
 
 
 def cron_values(text, low, high, names):
-    """The numbers that a field means; ValueError where cron and Prefect do not read it alike.
-
-    Prefect itself takes FRI-SUN, 5-5 (which it reads as "always"), 59/5 and 7/2.
-    """
+    """The numbers that a field means; ValueError where cron and Prefect do not read it alike."""
+    # Prefect itself takes FRI-SUN, 5-5 (which it reads as "always"), 59/5 and 7/2.
     found = set()
     for part in text.upper().split(","):
         part = re.sub(r"[0-9]*[A-Z]\w*", lambda word: str(low + names.index(word[0])), part)
         part = re.sub(r"^\*(?=/|$)", f"{low}-{high}", part)
         part = part if high == 7 else re.sub("^([0-9]+)/", rf"\1-{high}/", part)
-        begin, end, step = re.fullmatch("([0-9]+)(?:-([0-9]+)(?:/([0-9]+))?)?", part).groups()
+        begin, end, step = re.fullmatch(r"(\d{1,4})(?:-(\d{1,4})(?:/(\d{1,4}))?)?", part).groups()
         first, last, step = int(begin), int(end or begin), int(step or 1)
         inside = low <= first <= last <= high and 0 < step <= high - low + 1
         if not inside or (end and first == last):
@@ -79,6 +73,14 @@ def schedule_fault(fields):
     return "cron and Prefect join a day '*/2' and a weekday differently: 1-31/2" if apart else ""
 
 
+def ask(question, *about):
+    """What repositories.py says, which lies beside this hook: cruft does not tell where that is."""
+    if not REPO:
+        return THERE if question == "unsaved" and any(Path().iterdir()) else ""
+    sys.path.insert(0, str(Path(REPO, "hooks")))
+    return getattr(__import__("repositories"), question)(*about, Path(REPO))
+
+
 def fault(key, value, typed):
     """Where an answer breaks its rule, or nothing."""
     if key == "create_venv":
@@ -89,37 +91,20 @@ def fault(key, value, typed):
         return "with a control or unseen character, a line break, or a mark of Jinja"
     if not re.fullmatch(PATTERNS[key], value):
         return "it does not fit"
-    if key == "schedule":
-        return schedule_fault(value.split())
     if key == "timezone":
         from zoneinfo import available_timezones  # missing in a Python that main() refuses
 
         # Windows has no zone data of its own: what cannot be looked up only has to look right.
         zones = (available_timezones() or {value}) - {"Factory", "localtime", "posixrules"}
         return "" if value in zones else "no such zone"
-    locks = "\n".join(lock.read_text("utf-8") for lock in REPO.glob("*/requirements*.lock"))
-    needed = ["pip", *re.findall("(?m)^([a-z0-9-]+)==", locks)]
-    clash = key == "project_slug" and re.sub("[-_.]+", "-", value).lower() in needed
-    return "it would replace a Python package that the project needs" if clash else ""
-
-
-def unsaved():
-    """What git calls changed or new in a project that is here already, which -f would overwrite."""
-    if not any(Path().iterdir()):
-        return ""
-    try:
-        command = ["git", "status", "--porcelain", "--", "."]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-        return subprocess.run(command, **pipes).stdout.decode("utf-8", "replace")
-    except OSError:  # no git
-        return ""
+    return schedule_fault(value.split()) if key == "schedule" else ask("clash", key, value)
 
 
 def main():
+    """Why nothing is to be stamped, or nothing."""
     if sys.version_info[:2] < (3, 9):  # as pre_prompt.py says it, which not every tool runs
-        sys.exit("\nThis template needs cookiecutter on Python 3.9 or newer: uvx cookiecutter\n")
-    source = REPO / "cookiecutter.json"
-    defaults = json.loads(source.read_text("utf-8")) if source.is_file() else TYPED
+        return "\nThis template needs cookiecutter on Python 3.9 or newer: uvx cookiecutter\n"
+    defaults = json.loads(Path(REPO, "cookiecutter.json").read_text("utf-8")) if REPO else TYPED
     report = []
     for key, rule in RULES.items():
         value, typed = ANSWERS.get(key), TYPED.get(key)
@@ -127,14 +112,8 @@ def main():
         found = fault(key, value, typed)
         if found:
             report.append(f"  {key} is {typed or value!r}: {found}.\n      It must be {rule}\n")
-    if report:
-        report.append("What follows is cookiecutter's own trace of this stop.\n")
-        print("\nNothing was stamped. Answers to change:\n", *report, sep="\n", file=sys.stderr)
-    changes = "" if report else unsaved()
-    if changes:
-        print(UNSAVED + changes, file=sys.stderr)
-    return 1 if report or changes else 0
+    return "\n".join([HEAD, *report]) if report else ask("unsaved", ".")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main() or 0)  # a text goes to stderr, with exit code 1

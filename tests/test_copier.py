@@ -279,6 +279,8 @@ def test_what_was_stamped_between_releases_is_noted_as_that_commit(
         # This file may hold no secret.
         ("https://me:secret@git.example.com/b.git", "https://git.example.com/b.git"),
         ("https://token@git.example.com/b", "git+https://git.example.com/b"),
+        ("https://me:p@ss@git.example.com/b.git", "https://git.example.com/b.git"),
+        ("ssh://me:secret@git.example.com:22/b.git", "ssh://me@git.example.com:22/b.git"),
     ],
 )
 def test_an_address_is_noted_as_copier_takes_it_and_without_a_password(
@@ -290,6 +292,7 @@ def test_an_address_is_noted_as_copier_takes_it_and_without_a_password(
     subprocess.run(["git", "clone", "-q", released, repository], check=True)
     subprocess.run(["git", "remote", "set-url", "origin", remote], cwd=repository, check=True)
     answers = {"_repo_dir": str(repository), "_template": "gh:org/x", "create_venv": False}
+    answers["_output_dir"] = str(tmp_path)
     text = (released / "hooks" / "post_gen_project.py").read_text("utf-8")
     hook: dict[str, Any] = {"__name__": "hook"}
     text = text.replace("{{ cookiecutter | tojson }}", json.dumps(answers))
@@ -297,6 +300,82 @@ def test_an_address_is_noted_as_copier_takes_it_and_without_a_password(
     commit, address = hook["origin"]()
     assert (commit, address) == (f"v{QUESTIONS['_template_version']}", source or remote)
     assert get_repo(address) is not None
+
+
+@pytest.mark.parametrize(
+    ("address", "source"),
+    [
+        ("https://me:secret@git.example.com/b@c.git", "https://git.example.com/b@c.git"),
+        ("git+https://token@git.example.com/b", "git+https://git.example.com/b"),
+        ("ssh://me:secret@git.example.com:22/b", "ssh://me@git.example.com:22/b"),
+        ("git@github.com:org/b.git", "git@github.com:org/b.git"),
+        ("https://git.example.com/b", "https://git.example.com/b"),
+        ("gh:org/b", "gh:org/b"),
+        ("/home/me@work/it's", "/home/me@work/it's"),
+    ],
+)
+def test_where_no_hook_runs_the_file_holds_no_password_either(
+    template: Path, address: str, source: str
+) -> None:
+    from cookiecutter.utils import create_env_with_context
+
+    text = next(template.glob("*/.copier-answers.yml")).read_text("utf-8")
+    answers = {name: values[0] for name, values in TABLE["good"].items()} | {"_template": address}
+    context = {"cookiecutter": {**answers, "create_venv": True, "_template_version": "1"}}
+    rendered = create_env_with_context(context).from_string(text).render(**context)
+    assert yaml.safe_load(rendered)["_src_path"] == source
+
+
+@pytest.mark.parametrize("kind", ["submodule", "relative", "stale"])
+def test_a_folder_that_was_typed_is_noted_wherever_that_was(
+    released: Path,
+    stamp: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    monkeypatch.setenv("COPIER_CACHE_DIR", str(tmp_path / "cache"))
+    work = tmp_path / "work"
+    work.mkdir()
+    add = ["git", "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(released)]
+    if kind == "submodule":
+        subprocess.run(["git", "init", "-q"], cwd=work, check=True)
+        subprocess.run([*add, "blueprint"], cwd=work, check=True)
+    else:
+        subprocess.run(["git", "clone", "-q", released, work / "blueprint"], check=True)
+    monkeypatch.chdir(work)
+    # As the shell has it, or as it is where a program has called cookiecutter.
+    monkeypatch.setenv("PWD", str(tmp_path if kind == "stale" else work))
+    project = stamp("blueprint", Path("made"))
+    assert noted(project)["_src_path"] == str(work / "blueprint")
+    assert noted(project)["_commit"] == fetched(project) == f"v{QUESTIONS['_template_version']}"
+
+
+@pytest.mark.parametrize("how", ["path", "--directory"])
+def test_a_template_in_a_folder_of_a_repository_is_said_to_get_no_updates(
+    template: Path,
+    stamp: Callable[..., Path],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    how: str,
+) -> None:
+    shutil.copytree(template, tmp_path / "many" / "blueprint")
+    commit_all(tmp_path / "many", "Many templates")
+    if how == "path":
+        stamp(str(tmp_path / "many" / "blueprint"), tmp_path / "made")
+    else:
+        stamp(str(tmp_path / "many"), tmp_path / "made", directory="blueprint")
+    said = capfd.readouterr().out
+    assert f"No commit is known of {tmp_path / 'many'}" in said
+    assert "it is not the root of a git repository" in said and "`blueprint update` needs" in said
+
+
+def test_where_a_commit_is_known_nothing_is_said_of_it(
+    released: Path, stamp: Callable[..., Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stamp(str(released), tmp_path / "made")
+    assert "The project is there. Next:" in (said := capfd.readouterr().out)
+    assert "No commit" not in said
 
 
 def test_where_no_hook_ran_and_no_repository_was_the_file_says_what_is_known(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, commit_all
-from release import CHANGELOG, PROJECT, QUESTIONS, Repository, check, main
+from release import main
+from versions import CHANGELOG, PROJECT, QUESTIONS, Repository, check
 
 QUESTIONS_TEXT = (
     '{{\n  "project_name": "x",\n  "_template_version": "{}",\n  "__prompts__": {{}}\n}}\n'
@@ -65,8 +68,12 @@ def found(folder: Path) -> list[str]:
 
 
 def test_this_repository_agrees_with_its_tags() -> None:
-    assert found(ROOT) == []
+    faults, notes = check(Repository(ROOT))
+    assert faults == []
     assert main(["--check"]) == 0
+    for note in notes:
+        # Shown at the end of the tests: a clone without tags compares nothing with them.
+        warnings.warn(note, stacklevel=1)
 
 
 def test_a_release_is_a_commit_and_a_tag_and_pushes_nothing(
@@ -128,6 +135,16 @@ def test_another_branch_is_refused(repository: Path, refused: Callable[[str], st
     assert "This is no branch" in refused("0.2.0")
 
 
+def test_no_release_is_made_beside_a_tag_that_copier_would_update_to(
+    repository: Path, refused: Callable[[str], str]
+) -> None:
+    _strays(repository)
+    said = refused("0.2.0")
+    assert said.count("copier takes the tag") == 4 and "last-good" not in said
+    git(repository, "tag", "-d", *re.findall("git tag -d (.*)", said))
+    assert main(["0.2.0"], repository) == 0
+
+
 @pytest.mark.parametrize("name", ["new.txt", QUESTIONS])
 def test_a_dirty_tree_is_refused(
     repository: Path, refused: Callable[[str], str], name: str
@@ -162,6 +179,77 @@ def test_a_commit_that_fails_leaves_the_files_as_they_were(
     hook.write_text("#!/bin/sh\necho 'not today' >&2\nexit 1\n")
     hook.chmod(0o755)
     assert "git commit failed: not today" in refused("0.2.0")
+
+
+def test_a_release_that_git_cannot_commit_or_tag_leaves_all_as_it_was(
+    repository: Path, refused: Callable[[str], str]
+) -> None:
+    lock = repository / ".git" / "index.lock"
+    lock.touch()
+    said = refused("0.2.0")
+    assert "git commit failed" in said and "Nothing was released, and all is as it was." in said
+    lock.unlink()
+    git(repository, "config", "tag.gpgSign", "true")
+    git(repository, "config", "gpg.program", "false")
+    said = refused("0.2.0")
+    assert "git tag failed" in said and "Nothing was released, and all is as it was." in said
+    git(repository, "config", "tag.gpgSign", "false")
+    assert main(["0.2.0"], repository) == 0
+
+
+def test_ctrl_c_leaves_all_as_it_was(
+    repository: Path, refused: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Repository.git
+
+    def interrupted(self: Repository, *arguments: str) -> str:
+        said = asked(self, *arguments)
+        if arguments[:2] == ("tag", "--annotate"):
+            raise KeyboardInterrupt
+        return said
+
+    monkeypatch.setattr(Repository, "git", interrupted)
+    said = refused("0.2.0")
+    assert said == "Interrupted.\nNothing was released, and all is as it was.\n"
+
+
+def test_where_no_version_stands_the_first_release_sets_it(
+    repository: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "first"
+    folder.mkdir()
+    write(folder, "next", "0.1.0")
+    commit_all(folder, "First")
+    assert main(["0.1.0"], folder) == 0
+    assert check(Repository(folder)) == ([], [])
+
+
+def test_the_tag_says_the_whole_section_also_what_looks_like_a_comment(repository: Path) -> None:
+    path = repository / CHANGELOG
+    section = "### Added\n\n- A thing.\n\n#12 is mended."
+    path.write_text(path.read_text().replace("What 0.2.0 brings.", section))
+    commit_all(repository, "Heads")
+    assert main(["0.2.0"], repository) == 0
+    told = git(repository, "tag", "--list", "--format=%(contents)", "v0.2.0")
+    assert told == f"0.2.0\n\n{section}"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_what_is_printed_takes_back_the_release_and_nothing_else(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], first: bool
+) -> None:
+    folder = tmp_path / "first" if first else repository
+    if first:
+        folder.mkdir()
+        write(folder, "0.2.0", "0.2.0")
+        commit_all(folder, "First")
+    state = (git(folder, "rev-parse", "HEAD"), git(folder, "tag"))
+    assert main(["0.2.0"], folder) == 0
+    command = capsys.readouterr().out.splitlines()[-1]
+    assert ("reset" in command) is not first
+    subprocess.run(["sh", "-c", command], cwd=folder, check=True)
+    assert (git(folder, "rev-parse", "HEAD"), git(folder, "tag")) == state
+    assert git(folder, "status", "--porcelain") == ""
 
 
 def _version_forgotten(folder: Path) -> None:
@@ -212,6 +300,33 @@ def _out_of_order(folder: Path) -> None:
     commit_all(folder, "Order", tag="v0.2.0")
 
 
+def _strays(folder: Path) -> None:
+    for tag in ("v0.3", "1.0.0", "v2.0.0.post1", "0.1.0", "last-good"):
+        git(folder, "tag", tag)
+
+
+def _released_untold(folder: Path) -> None:
+    assert main(["0.2.0"], folder) == 0
+    write(folder, "0.2.0", "0.2.0")
+    commit_all(folder, "One is lost")
+
+
+def _told_unreleased(folder: Path) -> None:
+    assert main(["0.2.0"], folder) == 0
+    write(folder, "0.2.0", "0.2.0", "0.1.5", "0.1.0")
+    commit_all(folder, "One is made up")
+
+
+def _dated(folder: Path) -> None:
+    path = folder / CHANGELOG
+    path.write_text(path.read_text().replace("## 0.2.0", "## 0.2.0 (2026-11-01)"))
+
+
+def _broken(folder: Path) -> None:
+    path = folder / QUESTIONS
+    path.write_text(path.read_text().replace("}\n", ",}\n"))
+
+
 def _no_version(folder: Path) -> None:
     write(folder, "next", "0.1.0")
     commit_all(folder, "No version")
@@ -228,6 +343,13 @@ def _no_version(folder: Path) -> None:
         (_tag_elsewhere, "the tag v0.2.0 is not in the history of this commit"),
         (_gone_back, "cookiecutter.json says 0.1.0, though 0.2.0 was released before"),
         (_out_of_order, "are not in order"),
+        (_strays, "copier takes the tag v0.3 for a version"),
+        (_strays, "copier takes the tag 1.0.0 for a version"),
+        (_strays, "copier takes the tag v2.0.0.post1 for a version"),
+        (_released_untold, "CHANGELOG.md has no section '## 0.1.0', though v0.1.0 is a tag"),
+        (_told_unreleased, "CHANGELOG.md has a section '## 0.1.5', though there is no such tag"),
+        (_dated, "CHANGELOG.md has the head '## 0.2.0 (2026-11-01)'"),
+        (_broken, "cookiecutter.json is no JSON"),
         (_no_version, "cookiecutter.json says next: it must be like 1.2.3"),
     ],
     ids=lambda one: getattr(one, "__name__", ""),

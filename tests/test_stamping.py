@@ -136,6 +136,53 @@ def test_stamping_over_edits_that_git_has_not_got_is_refused_and_names_them(user
     assert (project / "new.py").read_text("utf-8") == "mine"
 
 
+AGAIN = ("--overwrite-if-exists", "project_slug=first", "create_venv=no")
+
+
+def test_where_git_cannot_say_what_it_has_nothing_is_stamped_over_and_its_words_are_shown(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert user.stamp("project_slug=first", "create_venv=no")
+    project = user.home / "first"
+    commit_all(project, "Stamp")
+    (project / "prefect.yaml").write_text("mine", "utf-8")
+    # As if another account owned the repository.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert not user.stamp(*AGAIN)
+    assert "git cannot say" in user.said and "detected dubious ownership" in user.said
+    monkeypatch.delenv("GIT_TEST_ASSUME_DIFFERENT_OWNER")
+    (project / ".git").rename(project / "repository")
+    (project / ".git").write_text("gitdir: /gone", "utf-8")
+    assert not user.stamp(*AGAIN)
+    assert "git cannot say" in user.said and "not a git repository: /gone" in user.said
+    assert (project / "prefect.yaml").read_text("utf-8") == "mine"
+
+
+def test_a_project_in_no_repository_is_stamped_over_as_the_page_says(user: User) -> None:
+    (user.home / ".git").mkdir()
+    assert user.stamp("project_slug=first", "create_venv=no")
+    assert user.stamp(*AGAIN), user.said
+
+
+def test_a_new_file_counts_whatever_git_is_set_to_show_or_was_called_from(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert user.stamp("project_slug=first", "create_venv=no")
+    project = user.home / "first"
+    commit_all(project, "Stamp")
+    hide = ["git", "config", "status.showUntrackedFiles", "no"]
+    subprocess.run(hide, cwd=project, check=True)
+    (project / "docs").mkdir(exist_ok=True)
+    (project / "docs" / "mine.md").write_text("mine", "utf-8")
+    # As a git hook of another repository is called.
+    monkeypatch.setenv("GIT_DIR", str(user.template / ".git"))
+    assert not user.stamp(*AGAIN)
+    assert "would overwrite what git has not got yet" in user.said
+    assert user.said.count("?? docs/mine.md\n") == 1
+    (project / "docs" / "mine.md").unlink()
+    assert user.stamp(*AGAIN), user.said
+
+
 def test_stamping_into_a_repository_of_many_projects_asks_only_for_this_one(user: User) -> None:
     (user.home / "other.txt").write_text("uncommitted", "utf-8")
     subprocess.run(["git", "init", "-q"], cwd=user.home, check=True)
@@ -202,6 +249,16 @@ def test_a_cruft_update_brings_the_new_version_and_its_origin(
     subprocess.run(command, cwd=project, check=True, capture_output=True)
     assert noted(project)["_commit"] == "v99.1.0"
     assert (project / "README.md").read_text("utf-8").endswith("\nMore.\nAnd more.\n")
+
+
+@pytest.mark.slow
+def test_cruft_does_not_overwrite_a_project(user: User, crufted: Callable[..., Path]) -> None:
+    (crufted() / "prefect.yaml").write_text("mine", "utf-8")
+    given = json.dumps({"project_slug": "first"})
+    create = ("create", str(user.template), "--no-input", "--overwrite-if-exists")
+    done = user.cruft(*create, "--extra-context", given)
+    assert done.returncode != 0 and "the project is there" in done.stderr
+    assert (user.home / "first" / "prefect.yaml").read_text("utf-8") == "mine"
 
 
 @pytest.mark.slow

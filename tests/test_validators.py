@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import copier
 import pytest
 from conftest import ROOT, commit_all
+from cookiecutter.prompt import YesNoPrompt
 from copier._main import Worker
 from copier._user_data import AnswersMap, Question
 from test_answers import BAD, GOOD, TABLE
@@ -84,6 +86,14 @@ def test_copier_refuses_what_is_no_boolean(validate: Callable[..., str], value: 
     assert "neither of them. It must be true or false" in validate("create_venv", value)
 
 
+@pytest.mark.parametrize("value", ["y", "n", "t", "f", "1", "0"])
+def test_cookiecutter_knows_more_words_for_a_boolean_which_the_answers_file_never_holds(
+    validate: Callable[..., str], value: str
+) -> None:
+    assert isinstance(YesNoPrompt().process_response(value), bool)
+    assert "neither of them" in validate("create_venv", value)
+
+
 @pytest.mark.parametrize("value", [True, False, "true", "false", "yes", "no"])
 def test_copier_takes_a_boolean(validate: Callable[..., str], value: str) -> None:
     assert validate("create_venv", value) == ""
@@ -118,10 +128,27 @@ def test_what_copier_reads_is_as_make_validators_writes_it() -> None:
     assert DATA.read_text("utf-8") == render(), "make validators"
 
 
-def test_the_zones_are_those_that_the_hook_takes(hook: dict[str, Any]) -> None:
-    refused = [zone for zone in zones() if hook["fault"]("timezone", zone, "")]
-    assert refused == []
-    assert len(zones()) > 500
+def test_a_number_of_any_length_is_refused_by_both(
+    validate: Callable[..., str], hook: dict[str, Any]
+) -> None:
+    # Python makes no number of more than 4,300 digits, and Jinja a 0.
+    for digit in "09":
+        for value in (f"{digit * 4400} 9 * * *", f"*/{digit * 4400} 9 * * *"):
+            found = hook["fault"]("schedule", value, "")
+            assert found.endswith("is none of these") and found in validate("schedule", value)
+
+
+@pytest.mark.parametrize("installed", [False, True], ids=["tzdata", "system"])
+def test_the_zones_are_those_that_the_hook_takes(hook: dict[str, Any], installed: bool) -> None:
+    zoneinfo.reset_tzpath(to=None if installed else [])
+    try:
+        known = zoneinfo.available_timezones()
+    finally:
+        zoneinfo.reset_tzpath()
+    taken = {zone for zone in known if not hook["fault"]("timezone", zone, "")}
+    # A newer system may have a zone more: `make lock` brings the newest tzdata.
+    assert taken - set(zones()) == set(), "stamped with it, a project could not be updated"
+    assert set(zones()) - taken == set() and len(taken) > 500
 
 
 @pytest.mark.parametrize("key", TABLE["bad"])

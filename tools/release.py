@@ -7,126 +7,27 @@ pyproject.toml at that commit, and a section `## 0.2.0` in CHANGELOG.md. Nothing
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
 import re
-import subprocess
 import sys
 from pathlib import Path
 
+from versions import (
+    CHANGELOG,
+    PLACES,
+    QUESTIONS,
+    VERSION,
+    Repository,
+    Stop,
+    check,
+    faults_of_files,
+    order,
+    sections,
+    stray,
+    version_in,
+)
+
 TEMPLATE = Path(__file__).resolve().parents[1]
-QUESTIONS, PROJECT, CHANGELOG = "cookiecutter.json", "pyproject.toml", "CHANGELOG.md"
-VERSION = r"(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)"
-PLACES = {
-    QUESTIONS: re.compile(r'(?m)^(  "_template_version": ")([^"]*)(")'),
-    PROJECT: re.compile(r'(?m)^(version = ")([^"]*)(")'),
-}
-
-
-class Stop(Exception):
-    """Why there is no release, and what to do."""
-
-
-class Repository:
-    """The template's repository, asked through git."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def git(self, *arguments: str) -> str:
-        """What git prints.
-
-        Raises:
-            Stop: git fails; with what it said.
-        """
-        done = subprocess.run(["git", *arguments], cwd=self.root, capture_output=True, text=True)
-        if done.returncode:
-            raise Stop(f"git {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout.strip()
-
-    def tags(self, *options: str) -> list[str]:
-        """The versions that have a tag, the newest first."""
-        found = [tag[1:] for tag in self.git("tag", "--list", "v*", *options).split()]
-        return sorted((one for one in found if re.fullmatch(VERSION, one)), key=order, reverse=True)
-
-    def text(self, name: str, commit: str = "") -> str:
-        """A file as it stands, or in a commit; empty where it is not there."""
-        if commit:
-            there = self.git("ls-tree", "--name-only", commit, "--", name)
-            return self.git("show", f"{commit}:{name}") if there else ""
-        path = self.root / name
-        return path.read_text("utf-8") if path.is_file() else ""
-
-    def write(self, name: str, text: str) -> None:
-        """Write a file with the line endings of the repository."""
-        (self.root / name).write_bytes(text.encode("utf-8"))
-
-
-def order(version: str) -> tuple[int, ...]:
-    """By which versions are sorted."""
-    return tuple(map(int, version.split(".")))
-
-
-def version_in(name: str, text: str) -> str:
-    """The version that cookiecutter.json or pyproject.toml says, or nothing."""
-    found = PLACES[name].search(text)
-    return found[2] if found else ""
-
-
-def sections(changelog: str) -> dict[str, str]:
-    """What the changelog says of each version, and of what is `Unreleased`, as it stands there."""
-    parts = re.split(rf"(?m)^## (Unreleased|{VERSION})[ \t]*$", changelog)
-    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
-
-
-def faults_of_files(texts: dict[str, str], version: str, *, released: bool = True) -> list[str]:
-    """Where the files of one commit do not agree in a version.
-
-    Before its release the next version is in the changelog already.
-    """
-    faults = []
-    for name in PLACES:
-        said = version_in(name, texts[name])
-        if said != version:
-            faults.append(f"{name} says {said or 'no version'}, not {version}")
-    told = [one for one in sections(texts[CHANGELOG]) if one != "Unreleased"]
-    heads = re.findall(rf"(?m)^## ({VERSION})[ \t]*$", texts[CHANGELOG])
-    if version not in told:
-        faults.append(f"{CHANGELOG} has no section '## {version}'")
-    elif not sections(texts[CHANGELOG])[version]:
-        faults.append(f"{CHANGELOG} says nothing under '## {version}'")
-    elif released and heads[0] != version:
-        faults.append(f"the newest section of {CHANGELOG} is {heads[0]}, not {version}")
-    if heads != sorted(set(heads), key=order, reverse=True):
-        faults.append(f"the sections of {CHANGELOG} are not in order, the newest first: {heads}")
-    return faults
-
-
-def check(repository: Repository) -> tuple[list[str], list[str]]:
-    """Where tags, versions and changelog do not agree, and what could not be compared."""
-    names = (*PLACES, CHANGELOG)
-    version = version_in(QUESTIONS, repository.text(QUESTIONS))
-    if not re.fullmatch(VERSION, version):
-        return [f"{QUESTIONS} says {version or 'no version'}: it must be like 1.2.3"], []
-    texts = {name: repository.text(name) for name in names}
-    faults = faults_of_files(texts, version, released=False)
-    if not (repository.root / ".git").exists() or not repository.tags():
-        return faults, ["There is no version tag here, so only the files were compared."]
-    here, shallow = (
-        repository.tags("--merged", "HEAD"),
-        repository.git("rev-parse", "--is-shallow-repository"),
-    )
-    for tag in here:
-        at = {name: repository.text(name, f"v{tag}") for name in names}
-        faults += [f"at the tag v{tag}, {one}" for one in faults_of_files(at, tag)]
-    if shallow == "true":
-        return faults, ["This clone is shallow, so a tag may be missing: none was asked for."]
-    if version in repository.tags() and version not in here:
-        faults.append(f"the tag v{version} is not in the history of this commit")
-    elif version not in here:
-        faults.append(f"{QUESTIONS} says {version}, which has no tag: make release sets both")
-    if here and order(here[0]) > order(version):
-        faults.append(f"{QUESTIONS} says {version}, though {here[0]} was released before")
-    return faults, []
 
 
 def ready(repository: Repository, version: str) -> None:
@@ -138,10 +39,13 @@ def ready(repository: Repository, version: str) -> None:
         raise Stop(f"This is {branch or 'no branch'}, and releases are made on main.")
     if dirty := repository.git("status", "--porcelain"):
         raise Stop(f"There are changes that are not committed:\n{dirty}")
+    if strays := repository.strays():
+        raise Stop("\n".join(map(stray, strays)))
     tags, now = repository.tags(), version_in(QUESTIONS, repository.text(QUESTIONS))
     if version in tags:
         raise Stop(f"The tag v{version} is there already.")
-    newest = max([*tags, *([now] if re.fullmatch(VERSION, now) else [])], key=order, default=now)
+    known = [*tags, *([now] if re.fullmatch(VERSION, now) else [])]
+    newest = max(known, key=order, default=version)
     if order(version) < order(newest):
         raise Stop(f"{version} is older than {newest}.")
     told = sections(repository.text(CHANGELOG))
@@ -159,20 +63,36 @@ def release(repository: Repository, version: str) -> None:
     told = repository.text(CHANGELOG)
     if faults := faults_of_files(after | {CHANGELOG: told}, version):
         raise Stop("; ".join(faults) + ".")
+    was, message = repository.git("rev-parse", "HEAD"), f"{version}\n\n{sections(told)[version]}\n"
     try:
         for name, text in after.items():
             repository.write(name, text)
         if after != before:
             repository.git("commit", "--quiet", "-m", f"Release {version}", "--", *PLACES)
-    except (Stop, KeyboardInterrupt):
-        repository.git("reset", "--quiet", "--", *PLACES)
-        for name, text in before.items():
-            repository.write(name, text)
-        raise
-    repository.git(
-        "tag", "--annotate", "-m", f"{version}\n\n{sections(told)[version]}", f"v{version}"
-    )
+        # As it stands there: a line that begins with # is no comment.
+        repository.git("tag", "--annotate", "--cleanup=verbatim", "-m", message, f"v{version}")
+    except (Stop, KeyboardInterrupt) as stop:
+        raise Stop(
+            f"{str(stop) or 'Interrupted.'}\n{undo(repository, version, before, was)}"
+        ) from stop
     print(f"Released {version} here. To publish it:\n    git push --atomic origin main v{version}")
+    back = f" && git reset --keep {was}" if after != before else ""
+    print(
+        f"Or, as long as nothing came after it, to take it back:\n    git tag -d v{version}{back}"
+    )
+
+
+def undo(repository: Repository, version: str, before: dict[str, str], was: str) -> str:
+    """Bring back the files, the branch and the tags; says whether that could be done."""
+    for name, text in before.items():
+        repository.write(name, text)
+    # A second Ctrl-C is for who means it.
+    for command in (("tag", "--delete", f"v{version}"), ("reset", "--quiet", was)):
+        with contextlib.suppress(Stop):
+            repository.git(*command)
+    if repository.git("rev-parse", "HEAD") == was and version not in repository.tags():
+        return "Nothing was released, and all is as it was."
+    return f"What is left of it, take back by hand: git tag -d v{version}; git reset --keep {was}"
 
 
 def main(arguments: list[str] | None = None, root: Path = TEMPLATE) -> int:
@@ -189,7 +109,7 @@ def main(arguments: list[str] | None = None, root: Path = TEMPLATE) -> int:
     except Stop as stop:
         print(stop, file=sys.stderr)
         return 1
-    version = json.loads(repository.text(QUESTIONS)).get("_template_version")
+    version = version_in(QUESTIONS, repository.text(QUESTIONS))
     for line in [*(f"wrong: {one}" for one in faults), *notes]:
         print(line, file=sys.stderr)
     if not faults:

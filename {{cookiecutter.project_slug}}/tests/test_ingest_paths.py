@@ -1,5 +1,6 @@
 """Whatever the folders are called: the pipeline reads and writes the very files it means."""
 
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -27,7 +28,9 @@ class Record(BaseModel):
 
 CONTRACT = Contract(Record, ("id",), "things")
 ROWS = [(1, "one"), (2, "two")]
-FOLDERS = ["id=5", "a*b", "[x]", 'it\'s "quoted"', "name=7/%20 é"]
+FOLDERS = ["id=5", "[x]", "it's", "name=7/%20 é"]
+if sys.platform != "win32":  # whose names hold none of < > : " | ? *
+    FOLDERS += ["a*b", 'it\'s "quoted"']
 
 
 def _source(folder: Path, suffix: str) -> Path:
@@ -68,6 +71,7 @@ def test_a_folder_of_any_name_is_only_a_folder(tmp_path: Path, name: str, suffix
     assert cut(source, folder / "cut", 1).count == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no folder there has such a name")
 def test_a_folder_that_duckdb_cannot_use_is_named(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match=r"no database at .*what\?/t.duckdb.*Rename"):
         open_sink(f"duckdb:///{tmp_path}/what?/t.duckdb").load(
@@ -77,7 +81,7 @@ def test_a_folder_that_duckdb_cannot_use_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["ndjson", "json", "csv", "parquet"])
 def test_a_key_is_found_in_a_folder_of_any_name(tmp_path: Path, suffix: str) -> None:
-    folder = tmp_path / "id=5 [*]"
+    folder = tmp_path / ("id=5 [x]" if sys.platform == "win32" else "id=5 [*]")
     (folder / "work").mkdir(parents=True)
     source = fetch(str(_source(folder, suffix)), folder / "work")
     assert infer(source, date(2026, 1, 1)).contract.key == ("id",)
