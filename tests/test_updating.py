@@ -306,6 +306,38 @@ def test_a_conflict_changes_nothing_until_it_is_asked_for_and_then_git_knows_of_
     assert "nothing to bring in" in project.blueprint("update")
 
 
+def test_an_edit_stays_in_its_block_where_the_template_puts_an_alike_one_before_it(
+    project: Project, upstream: Template
+) -> None:
+    block = "  a: 1\n  b: 1\n  c: 1\n  size: 100\n  d: 1\n  e: 1\n  f: 1\n"
+    blocks, picture = upstream.file("docs/SAMPLE.yaml"), upstream.file("docs/SAMPLE.png")
+
+    def begin() -> None:
+        blocks.write_text(f"first:\n{block}", "utf-8")
+        picture.write_bytes(b"\x89PNG\x00 theirs")
+
+    upstream.release("0.2.0", begin)
+    project.blueprint("update")
+    ours = block.replace("100", "777")
+    project.write("docs/SAMPLE.yaml", f"first:\n{ours}")
+    (project.path / "docs/SAMPLE.png").write_bytes(b"\x89PNG\x00")
+    (project.path / "docs/TARGETS.md").unlink()
+    commit_all(project.path, "Ours")
+
+    def change() -> None:
+        blocks.write_text(f"zero:\n{block}first:\n{block}", "utf-8")
+        replace(upstream.file("docs/TARGETS.md"), "# Targets\n", "# All targets\n")
+
+    upstream.release("0.3.0", change)
+    printed = project.blueprint("update", code=3)
+    assert "1 file in conflict" in printed and "- docs/SAMPLE.yaml: changed here and" in printed
+    printed = project.blueprint("update", "--keep-conflicts", code=3)
+    assert "docs/TARGETS.md: stays deleted, and the template has changed it" in printed
+    assert project.read("docs/SAMPLE.yaml") == f"zero:\n{block}first:\n{ours}"
+    assert (project.path / "docs/SAMPLE.png").read_bytes() == b"\x89PNG\x00"
+    assert not (project.path / "docs/TARGETS.md").exists()
+
+
 def test_what_git_ignores_is_kept_also_where_the_newer_template_has_such_a_file(
     project: Project, upstream: Template
 ) -> None:

@@ -40,6 +40,11 @@ class Answers:
     values: dict[str, Any]
 
     @property
+    def shown(self) -> str:
+        """The template's address, without who may read it."""
+        return git.without_secrets(self.source)
+
+    @property
     def open(self) -> dict[str, Any]:
         """The answers that can change."""
         return {

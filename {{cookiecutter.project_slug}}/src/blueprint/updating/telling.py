@@ -39,6 +39,8 @@ def brought(merge: Merge, done: Brought) -> None:
     for state, paths in (("added", done.added), ("changed", done.changed)):
         _list(state, paths)
     _list("deleted", done.deleted)
+    for path in merge.stays_deleted:
+        show.warn(f"{path}: stays deleted, and the template has changed it")
     for path in done.kept:
         show.warn(
             f"{path}: the template has such a file now, where one of yours stands that git ignores; "
@@ -99,6 +101,7 @@ def as_json(merge: Merge | None, done: Brought | None, **more: Any) -> None:
             "to": merge.after.commit,
             "answers": merge.after.values,
             "conflicts": [{"path": one.path, "why": one.why} for one in merge.conflicts],
+            "stays_deleted": merge.stays_deleted,
             "notes": answered(merge.before, merge.after),
         }
     if done:
