@@ -286,7 +286,8 @@ def test_a_conflict_changes_nothing_until_it_is_asked_for_and_then_git_knows_of_
     assert "import annotations  # a" in project.read("src/blueprint/cuts.py")
     assert {"UU src/data_pipeline/load.py", "UD src/blueprint/cuts.py"} <= set(project.status())
     assert "A  src/blueprint/cutting.py" in project.status()
-    assert "not resolved yet" in project.blueprint("update", code=1)
+    for words in (["update"], ["update", "--check"]):
+        assert "not resolved yet" in project.blueprint(*words, code=1)
     # It can be given up ...
     git(project.path, "restore", "--staged", "--worktree", ".")
     left = {name: held for name, held in project.state().items() if not name.endswith("index")}
@@ -390,6 +391,8 @@ def test_the_answers_are_held_against_those_that_the_newer_template_asks(
     assert "blueprint update work_pool_name=..." in printed
     printed = project.blueprint("update", "work_pool_name=two", "teem=x", code=1)
     assert "no question 'teem'" in printed and "team" in printed
+    printed = project.blueprint("update", "work_pool_name=three", code=1)
+    assert "work_pool_name is 'three': 'three' is not in ['one', 'two']" in printed
     assert project.state() == before
     printed = project.blueprint("update", "work_pool_name=two")
     assert "a new question, team, has its default: 'nobody'" in printed
@@ -463,6 +466,16 @@ def test_a_changed_lock_brings_the_environment_up_to_date(
     commit_all(project.path, "A bootstrap that fails")
     printed = project.blueprint("update", code=1)
     assert "no network" in printed and "Finish it with: python3 bootstrap.py" in printed
+    git(project.path, "restore", "--staged", "--worktree", ".")
+    stopped = "import os, signal, time\nos.kill(os.getppid(), signal.{})\ntime.sleep(60)\n"
+    for name, code in (("SIGINT", 130), ("SIGTERM", 143)):
+        project.write("bootstrap.py", stopped.format(name))
+        commit_all(project.path, f"A bootstrap that meets {name}")
+        printed = project.blueprint("update", code=code)
+        assert "stopped, when the changes were staged already" in printed
+        assert "still to be done: python3 bootstrap.py" in printed
+        assert "M  requirements.lock" in project.status()
+        git(project.path, "restore", "--staged", "--worktree", ".")
 
 
 def test_a_schedule_that_was_edited_by_hand_is_a_conflict_that_says_how_it_is_solved(
@@ -495,6 +508,16 @@ def test_answers_that_the_rules_refuse_are_told_all_at_once(project: Project) ->
         assert f"{key} is {value!r}: " in printed
     assert "for example" in printed
     assert project.state() == before
+
+
+def test_another_server_is_told_with_what_comes_first(project: Project) -> None:
+    printed = project.blueprint("reconfigure", "prefect_api_url=http://127.0.0.1:4999/api")
+    typed = [line.strip().partition("    #")[0] for line in printed.splitlines()]
+    there = [one for one in typed if "blueprint cleanup" in one or one.startswith("git ")]
+    assert there[0] == "git restore --staged --worktree ." and "cleanup" in there[1]
+    assert any(one.startswith("git commit") for one in there[2:])
+    assert any("reconfigure prefect_api_url=http://127.0.0.1:4999/api" in one for one in typed)
+    assert "stash" not in printed
 
 
 def test_what_cannot_change_or_is_no_question_is_refused_with_the_reason(project: Project) -> None:

@@ -109,7 +109,9 @@ def git(
     done = run(folder, *arguments, feed=feed, plain=plain, **more)
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip()
-        raise Problem(f"`git {' '.join(arguments[:2])}` failed in {folder}: {without_secrets(said)}")
+        raise Problem(
+            f"`git {' '.join(arguments[:2])}` failed in {folder}: {without_secrets(said)}"
+        )
     return done.stdout
 
 

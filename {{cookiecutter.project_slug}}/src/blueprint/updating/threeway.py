@@ -94,7 +94,9 @@ def _merge_text(
     elif (old and their[1] == old[1]) or mine[1] == their[1]:
         text, why = trees.content(folder, mine), ""
     else:
-        made = trees.merged_text(scratch, *(trees.content(folder, one) for one in (mine, old, their)))
+        made = trees.merged_text(
+            scratch, *(trees.content(folder, one) for one in (mine, old, their))
+        )
         if made is None:
             _keep(folder, path)
             return NO_TEXT
