@@ -107,6 +107,15 @@ def test_what_is_gone_on_one_side_is_told(tmp_path: Path) -> None:
     assert told == [("deleted there", GONE), ("folder/ours", REMOVED)]
 
 
+def test_a_folder_of_yours_may_stand_in_place_of_a_file_that_the_template_changes(
+    tmp_path: Path,
+) -> None:
+    mine = {"x/ours": b"1\n"}
+    settled = settle(tmp_path, {"x": b"1\n"}, mine, {"x": b"2\n"}, mine)
+    assert (settled.stays_deleted, settled.conflicts) == (["x"], [])
+    assert (tmp_path / "project/x/ours").read_bytes() == b"1\n"
+
+
 def test_a_link_of_yours_in_place_of_a_file_that_the_template_changes_is_a_conflict(
     tmp_path: Path,
 ) -> None:

@@ -49,7 +49,8 @@ def settle(folder: Path, scratch: Path, old: str, new: str, merged: str) -> Sett
         if edit.kind == "D":
             if path in theirs and theirs[path].kind != "D":
                 settled.stays_deleted.append(path)
-                trees.path_of(folder, path).unlink(missing_ok=True)
+                if path in changes:
+                    trees.path_of(folder, path).unlink(missing_ok=True)
         elif conflict := _settled(folder, scratch, path, edit, theirs, changes):
             settled.conflicts.append(conflict)
     return settled
@@ -66,8 +67,10 @@ def _settled(
     """Settle a file that was edited or added here."""
     old = edit.old if edit.kind == "M" else None
     change, their = changes.get(path), theirs.get(path)
-    if (change and change.kind == "D") or (their and their.kind == "D"):
-        return Conflict(path, GONE if old else REMOVED, (old, edit.new, None))
+    if their and their.kind == "D":
+        return Conflict(path, GONE, (old, edit.new, None))
+    if change and change.kind == "D" and not their and not old:
+        return Conflict(path, REMOVED, (None, edit.new, None))
     if not their or their.new == edit.new:
         if change:
             _keep(folder, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from blueprint.updating import git
 
@@ -33,7 +34,7 @@ class Conflict:
     stages: tuple[State | None, State | None, State | None]
 
 
-def written(folder: Path, **more: str) -> str:
+def written(folder: Path, **more: Any) -> str:
     """The tree of all the files in a folder. more: variables for git."""
     git.git(folder, "add", "--all", "--force", ".", plain=True, **more)
     return git.git(folder, "write-tree", plain=True, **more).decode().strip()
