@@ -339,6 +339,33 @@ def test_an_edit_stays_in_its_block_where_the_template_puts_an_alike_one_before_
     assert not (project.path / "docs/TARGETS.md").exists()
 
 
+def test_what_a_filter_encrypts_stays_so_and_a_hidden_edit_is_not_lost(
+    project: Project, upstream: Template
+) -> None:
+    for way in ("clean", "smudge"):
+        git(project.path, "config", f"filter.secret.{way}", "tr a-zA-Z n-za-mN-ZA-M")
+    with (project.path / ".gitattributes").open("a", encoding="utf-8") as attributes:
+        attributes.write("README.md filter=secret\n")
+    replace(project.path / "README.md", "## Make it yours", "## Ours to make")
+    commit_all(project.path, "A secret README")
+    assert "## Bhef gb znxr" in git(project.path, "cat-file", "blob", "HEAD:README.md")
+    upstream.release("0.2.0", lambda: grow(upstream))
+    git(project.path, "update-index", "--skip-worktree", "prefect.yaml")
+    replace(project.path / "prefect.yaml", "batch_size: 50000", "batch_size: 777")
+    printed = project.blueprint("update", code=1)
+    assert "git update-index --no-skip-worktree -- prefect.yaml" in printed
+    assert "batch_size: 777" in project.read("prefect.yaml")
+    git(project.path, "update-index", "--no-skip-worktree", "--", "prefect.yaml")
+    commit_all(project.path, "Seen again")
+    project.blueprint("update")
+    staged = git(project.path, "cat-file", "blob", ":README.md")
+    assert "## Bhef gb znxr" in staged and "## Purpx vg nyy" in staged
+    assert "## Ours to make" in project.read("README.md")
+    assert "## Check it all" in project.read("README.md")
+    assert "batch_size: 777" in project.read("prefect.yaml")
+    assert all(line[1] == " " for line in project.status())
+
+
 def test_what_git_ignores_is_kept_also_where_the_newer_template_has_such_a_file(
     project: Project, upstream: Template
 ) -> None:
