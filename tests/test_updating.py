@@ -286,7 +286,8 @@ def test_a_conflict_changes_nothing_until_it_is_asked_for_and_then_git_knows_of_
     assert "import annotations  # a" in project.read("src/blueprint/cuts.py")
     assert {"UU src/data_pipeline/load.py", "UD src/blueprint/cuts.py"} <= set(project.status())
     assert "A  src/blueprint/cutting.py" in project.status()
-    assert "not resolved yet" in project.blueprint("update", code=1)
+    for words in (["update"], ["update", "--check"]):
+        assert "not resolved yet" in project.blueprint(*words, code=1)
     # It can be given up ...
     git(project.path, "restore", "--staged", "--worktree", ".")
     left = {name: held for name, held in project.state().items() if not name.endswith("index")}
@@ -304,6 +305,65 @@ def test_a_conflict_changes_nothing_until_it_is_asked_for_and_then_git_knows_of_
     commit_all(project.path, "Resolved")
     assert "nothing newer" in project.blueprint("update", "--check")
     assert "nothing to bring in" in project.blueprint("update")
+
+
+def test_an_edit_stays_in_its_block_where_the_template_puts_an_alike_one_before_it(
+    project: Project, upstream: Template
+) -> None:
+    block = "  a: 1\n  b: 1\n  c: 1\n  size: 100\n  d: 1\n  e: 1\n  f: 1\n"
+    blocks, picture = upstream.file("docs/SAMPLE.yaml"), upstream.file("docs/SAMPLE.png")
+
+    def begin() -> None:
+        blocks.write_text(f"first:\n{block}", "utf-8")
+        picture.write_bytes(b"\x89PNG\x00 theirs")
+
+    upstream.release("0.2.0", begin)
+    project.blueprint("update")
+    ours = block.replace("100", "777")
+    project.write("docs/SAMPLE.yaml", f"first:\n{ours}")
+    (project.path / "docs/SAMPLE.png").write_bytes(b"\x89PNG\x00")
+    (project.path / "docs/TARGETS.md").unlink()
+    commit_all(project.path, "Ours")
+
+    def change() -> None:
+        blocks.write_text(f"zero:\n{block}first:\n{block}", "utf-8")
+        replace(upstream.file("docs/TARGETS.md"), "# Targets\n", "# All targets\n")
+
+    upstream.release("0.3.0", change)
+    printed = project.blueprint("update", code=3)
+    assert "1 file in conflict" in printed and "- docs/SAMPLE.yaml: changed here and" in printed
+    printed = project.blueprint("update", "--keep-conflicts", code=3)
+    assert "docs/TARGETS.md: stays deleted, and the template has changed it" in printed
+    assert project.read("docs/SAMPLE.yaml") == f"zero:\n{block}first:\n{ours}"
+    assert (project.path / "docs/SAMPLE.png").read_bytes() == b"\x89PNG\x00"
+    assert not (project.path / "docs/TARGETS.md").exists()
+
+
+def test_what_a_filter_encrypts_stays_so_and_a_hidden_edit_is_not_lost(
+    project: Project, upstream: Template
+) -> None:
+    for way in ("clean", "smudge"):
+        git(project.path, "config", f"filter.secret.{way}", "tr a-zA-Z n-za-mN-ZA-M")
+    with (project.path / ".gitattributes").open("a", encoding="utf-8") as attributes:
+        attributes.write("README.md filter=secret\n")
+    replace(project.path / "README.md", "## Make it yours", "## Ours to make")
+    commit_all(project.path, "A secret README")
+    assert "## Bhef gb znxr" in git(project.path, "cat-file", "blob", "HEAD:README.md")
+    upstream.release("0.2.0", lambda: grow(upstream))
+    git(project.path, "update-index", "--skip-worktree", "prefect.yaml")
+    replace(project.path / "prefect.yaml", "batch_size: 50000", "batch_size: 777")
+    printed = project.blueprint("update", code=1)
+    assert "git update-index --no-skip-worktree -- prefect.yaml" in printed
+    assert "batch_size: 777" in project.read("prefect.yaml")
+    git(project.path, "update-index", "--no-skip-worktree", "--", "prefect.yaml")
+    commit_all(project.path, "Seen again")
+    project.blueprint("update")
+    staged = git(project.path, "cat-file", "blob", ":README.md")
+    assert "## Bhef gb znxr" in staged and "## Purpx vg nyy" in staged
+    assert "## Ours to make" in project.read("README.md")
+    assert "## Check it all" in project.read("README.md")
+    assert "batch_size: 777" in project.read("prefect.yaml")
+    assert all(line[1] == " " for line in project.status())
 
 
 def test_what_git_ignores_is_kept_also_where_the_newer_template_has_such_a_file(
@@ -358,6 +418,8 @@ def test_the_answers_are_held_against_those_that_the_newer_template_asks(
     assert "blueprint update work_pool_name=..." in printed
     printed = project.blueprint("update", "work_pool_name=two", "teem=x", code=1)
     assert "no question 'teem'" in printed and "team" in printed
+    printed = project.blueprint("update", "work_pool_name=three", code=1)
+    assert "work_pool_name is 'three': 'three' is not in ['one', 'two']" in printed
     assert project.state() == before
     printed = project.blueprint("update", "work_pool_name=two")
     assert "a new question, team, has its default: 'nobody'" in printed
@@ -431,6 +493,16 @@ def test_a_changed_lock_brings_the_environment_up_to_date(
     commit_all(project.path, "A bootstrap that fails")
     printed = project.blueprint("update", code=1)
     assert "no network" in printed and "Finish it with: python3 bootstrap.py" in printed
+    git(project.path, "restore", "--staged", "--worktree", ".")
+    stopped = "import os, signal, time\nos.kill(os.getppid(), signal.{})\ntime.sleep(60)\n"
+    for name, code in (("SIGINT", 130), ("SIGTERM", 143)):
+        project.write("bootstrap.py", stopped.format(name))
+        commit_all(project.path, f"A bootstrap that meets {name}")
+        printed = project.blueprint("update", code=code)
+        assert "stopped, when the changes were staged already" in printed
+        assert "still to be done: python3 bootstrap.py" in printed
+        assert "M  requirements.lock" in project.status()
+        git(project.path, "restore", "--staged", "--worktree", ".")
 
 
 def test_a_schedule_that_was_edited_by_hand_is_a_conflict_that_says_how_it_is_solved(
@@ -463,6 +535,16 @@ def test_answers_that_the_rules_refuse_are_told_all_at_once(project: Project) ->
         assert f"{key} is {value!r}: " in printed
     assert "for example" in printed
     assert project.state() == before
+
+
+def test_another_server_is_told_with_what_comes_first(project: Project) -> None:
+    printed = project.blueprint("reconfigure", "prefect_api_url=http://127.0.0.1:4999/api")
+    typed = [line.strip().partition("    #")[0] for line in printed.splitlines()]
+    there = [one for one in typed if "blueprint cleanup" in one or one.startswith("git ")]
+    assert there[0] == "git restore --staged --worktree ." and "cleanup" in there[1]
+    assert any(one.startswith("git commit") for one in there[2:])
+    assert any("reconfigure prefect_api_url=http://127.0.0.1:4999/api" in one for one in typed)
+    assert "stash" not in printed
 
 
 def test_what_cannot_change_or_is_no_question_is_refused_with_the_reason(project: Project) -> None:

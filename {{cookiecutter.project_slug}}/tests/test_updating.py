@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,10 +15,11 @@ from typing import Any
 import pytest
 
 from blueprint.project import Problem
-from blueprint.updating import answers, bringing, drift, preflight
+from blueprint.updating import answers, bringing, cut_off, drift, preflight, writing
 from blueprint.updating.answers import Answers
 from blueprint.updating.git import Repository
-from blueprint.updating.merging import Conflict, Merge, _differences
+from blueprint.updating.merging import Merge
+from blueprint.updating.trees import Conflict, differences
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="NOT RUN: there is no git")
 ANSWERS = Answers("gh:org/template", "v1", {"schedule": "0 9 * * *"})
@@ -55,10 +58,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("ours", "utf-8")
     state = folder / ".blueprint"
-    for module in (bringing, preflight):
+    for module in (bringing, preflight, writing):
         monkeypatch.setattr(module, "ROOT", folder)
+    for module in (cut_off, writing):
         monkeypatch.setattr(module, "STATE", state)
-        monkeypatch.setattr(module, "CUT_OFF", state / "update-under-way")
+    monkeypatch.setattr(cut_off, "PATH", state / "update-under-way")
+    monkeypatch.setattr(preflight, "find", lambda: Repository(folder))
     return folder
 
 
@@ -75,13 +80,13 @@ def merge(tmp_path: Path) -> Merge:
     (folder / "link").symlink_to("a.txt")
     git(folder, "add", "-A", "-f")
     return Merge(
-        folder, ANSWERS, ANSWERS, _differences(folder, "HEAD", git(folder, "write-tree").strip())
+        folder, ANSWERS, ANSWERS, differences(folder, "HEAD", git(folder, "write-tree").strip())
     )
 
 
 def state(root: Path) -> dict[str, Any]:
     """All that is there, folders too, and git's index; not what the operations and git keep."""
-    found: dict[str, Any] = {"index": (root / ".git" / "index").read_bytes()}
+    found: dict[str, Any] = {"index": git(root, "ls-files", "--stage", "-v")}
     for path in root.rglob("*"):
         if not {".git", ".blueprint"} & set(path.parts):
             content = path.read_bytes() if path.is_file() else None
@@ -116,7 +121,7 @@ def test_a_file_may_become_a_folder_and_a_folder_a_file(root: Path, tmp_path: Pa
     (folder / "a.txt" / "deep").write_text("x\n", "utf-8")
     (folder / "empties").write_text("a file\n", "utf-8")
     git(folder, "add", "-A")
-    changes = _differences(folder, "HEAD", git(folder, "write-tree").strip())
+    changes = differences(folder, "HEAD", git(folder, "write-tree").strip())
     done = bringing.bring(Repository(root), Merge(folder, ANSWERS, ANSWERS, changes))
     assert (done.added, done.kept) == (["a.txt/deep", "empties"], [])
     assert (root / "a.txt/deep").read_text("utf-8") == "x\n"
@@ -154,25 +159,156 @@ def test_where_it_fails_or_is_stopped_everything_is_as_it_was(
     assert not (root / ".blueprint" / "update-under-way").exists()
 
 
+def killed(root: Path, merge: Merge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update that is killed while it writes the first file."""
+    child = os.fork() if sys.platform != "win32" else 1
+    if not child:
+        monkeypatch.setattr(writing, "_keep_mode", lambda *_: os._exit(9))
+        bringing.bring(Repository(root), merge)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process of its own")
 def test_after_a_kill_git_brings_everything_back_and_the_next_update_says_how(
     root: Path, merge: Merge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = {name: (root / name).read_bytes() for name in BEFORE}
-    child = os.fork() if sys.platform != "win32" else 1
-    if not child:
-        monkeypatch.setattr(bringing, "_keep_mode", lambda *_: os._exit(9))
-        bringing.bring(Repository(root), merge)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    (root / answers.NAME).write_text("", "utf-8")
-    git(root, "add", "-f", answers.NAME)
-    monkeypatch.setattr(preflight, "find", lambda: Repository(root))
-    with pytest.raises(Problem, match="killed while its result was brought in"):
+    (root / "mine.txt").write_text("an older file of mine\n", "utf-8")
+    git(root, "add", "mine.txt")
+    git(root, "commit", "-qm", "more")
+    killed(root, merge, monkeypatch)
+    (root / "mine.txt").write_text("worked on since\n", "utf-8")
+    with pytest.raises(Problem, match="killed while its result was brought in") as caught:
         preflight.look()
-    git(root, "restore", "--staged", "--worktree", ".")
+    assert "mine.txt" not in str(caught.value)
+    with pytest.raises(Problem, match="killed"):  # as `update --check` asks
+        preflight.refuse_unfinished(Repository(root))
+    (command,) = [one for one in str(caught.value).splitlines() if "git restore" in one]
+    git(root, *shlex.split(command)[1:])
     assert {name: (root / name).read_bytes() for name in BEFORE} == before
-    assert git(root, "status", "--porcelain") == ""
+    assert git(root, "status", "--porcelain") == " M mine.txt\n"
+    # Whatever is edited from now on has nothing to do with that update.
+    (root / "a.txt").write_text("worked on since\n", "utf-8")
+    with pytest.raises(Problem, match="changes that are not committed"):
+        preflight.look()
+    git(root, "commit", "-qam", "Worked on")
     assert preflight.look() == Repository(root)
+    assert not (root / ".blueprint" / "update-under-way").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills a process of its own")
+def test_what_a_killed_update_had_staged_and_was_committed_is_no_business_of_the_next(
+    root: Path, merge: Merge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed(root, merge, monkeypatch)
+    git(root, "commit", "-qam", "Kept by mistake")
+    (root / "a.txt").write_text("worked on since\n", "utf-8")
+    with pytest.raises(Problem, match="changes that are not committed"):
+        preflight.look()
+
+
+@pytest.mark.parametrize("flag", ["assume-unchanged", "skip-worktree"])
+def test_a_file_that_git_was_told_to_look_away_from_is_refused(root: Path, flag: str) -> None:
+    git(root, "update-index", f"--{flag}", "a.txt")
+    (root / "a.txt").write_text("a hidden edit\n", "utf-8")
+    assert git(root, "status", "--porcelain") == ""
+    with pytest.raises(Problem, match=rf"a\.txt\n(.|\n)*git update-index --no-{flag} -- a\.txt"):
+        preflight.look()
+    git(root, "update-index", f"--no-{flag}", "--", "a.txt")
+    git(root, "commit", "-qam", "Not hidden any more")
+    assert preflight.look() == Repository(root)
+
+
+def test_a_file_that_a_sparse_checkout_leaves_out_hides_nothing(root: Path) -> None:
+    git(root, "update-index", "--skip-worktree", "a.txt")
+    (root / "a.txt").unlink()
+    assert preflight.look() == Repository(root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<<<<<<< before updating\nx\n=======\n",
+        "<<<<<<< before updating\r\nx\r\n",
+        "x\n>>>>>>> after updating\n",
+    ],
+)
+def test_marks_that_were_committed_are_found_whatever_a_person_has_set(
+    root: Path, text: str
+) -> None:
+    (root / "a.txt").write_bytes(text.encode())
+    git(root, "commit", "-qam", "Not resolved")
+    for key, value in (("grep.patternType", "fixed"), ("color.grep", "always")):
+        git(root, "config", key, value)
+    with pytest.raises(Problem, match="(?s)still hold the marks.*\n    a.txt\n"):
+        preflight.look()
+
+
+def test_what_a_filter_of_the_project_changes_is_staged_as_the_filter_makes_it(
+    root: Path, merge: Merge
+) -> None:
+    (root / ".git/info/attributes").write_text("a.txt filter=secret\n", "utf-8")
+    for way in ("clean", "smudge"):
+        git(root, "config", f"filter.secret.{way}", "tr a-z n-za-m")
+    git(root, "add", "--renormalize", ".")
+    git(root, "commit", "-qm", "Encrypted")
+    old, new = merge.changes["a.txt"].old, merge.changes["a.txt"].new
+    bringing.bring(Repository(root), merge)
+    assert (root / "a.txt").read_text("utf-8") == "changed\n"
+    assert git(root, "cat-file", "blob", ":a.txt") == "punatrq\n"
+    assert "M  a.txt" in git(root, "status", "--porcelain").splitlines()
+    git(root, "reset", "--hard", "-q")
+    merge.conflicts.append(Conflict("a.txt", "both", (old, old, new)))
+    bringing.bring(Repository(root), merge)
+    assert git(root, "cat-file", "blob", ":2:a.txt") == "bar\n"
+
+
+def test_what_another_has_staged_meanwhile_stays_where_all_is_put_back(
+    root: Path, merge: Merge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        (root / "theirs").write_text("x\n", "utf-8")
+        git(root, "add", "theirs")
+        # A signal that comes while it is put back does not keep it from that.
+        monkeypatch.setattr(writing, "_put_back", stopped)
+        raise OSError(28, "No space left")
+
+    put_back = writing._put_back
+
+    def stopped(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        put_back(*arguments)
+
+    monkeypatch.setattr(writing, "_keep_mode", fails)
+    with pytest.raises(Problem, match="All is as it was before"):
+        bringing.bring(Repository(root), merge)
+    assert git(root, "status", "--porcelain") == "A  theirs\n"
+
+
+def test_what_could_not_be_put_back_is_told_and_known_to_the_next_update(
+    root: Path, merge: Merge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        (root / ".git/index.lock").touch()
+        raise OSError(28, "No space left")
+
+    monkeypatch.setattr(writing, "_keep_mode", fails)
+    with pytest.raises(Problem, match="could not be put back as they were:\n  - git's index"):
+        bringing.bring(Repository(root), merge)
+    (root / ".git/index.lock").unlink()
+    with pytest.raises(Problem, match="git restore --staged --worktree -- "):
+        preflight.look()
+
+
+def test_a_file_may_be_renamed_to_another_case(root: Path, tmp_path: Path) -> None:
+    folder = made(tmp_path / "other")
+    (folder / "a.txt").rename(folder / "A.txt")
+    git(folder, "add", "-A")
+    changes = differences(folder, "HEAD", git(folder, "write-tree").strip())
+    # As a disk shows it that does not tell cases apart: both names lead to the one file.
+    (root / "A.txt").hardlink_to(root / "a.txt")
+    done = bringing.bring(Repository(root), Merge(folder, ANSWERS, ANSWERS, changes))
+    assert (done.added, done.deleted, done.kept) == (["A.txt"], ["a.txt"], [])
 
 
 def test_a_conflict_is_one_that_git_knows_of(root: Path, merge: Merge) -> None:

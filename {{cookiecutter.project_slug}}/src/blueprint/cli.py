@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from blueprint.commands import (
     checks,
@@ -46,7 +46,10 @@ for command in (
 def main() -> None:
     """The console script: a fault that a person can mend ends with its message and exit code 1."""
     try:
-        app()
+        app(sys.argv[1:], exit_on_error=False)
+    except CycloptsError as error:
+        # It has said what is wrong; 2 is what a script takes for "there is a newer template".
+        sys.exit(1 if error.command_chain == ("update",) else 2)
     except (Problem, PipelineError) as problem:
         print(f"\nblueprint: {problem}", file=sys.stderr)
         sys.exit(getattr(problem, "code", 1))

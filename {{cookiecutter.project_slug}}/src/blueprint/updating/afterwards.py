@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from blueprint import show
@@ -55,15 +55,26 @@ def changed_answers(merge: Merge) -> dict[str, tuple[Any, Any]]:
     }
 
 
+def first_steps(changed: Mapping[str, tuple[Any, Any]], again: str) -> list[str]:
+    """Why something is typed before the change is kept, and that: on another server it cannot be.
+
+    again: the command that has made the change.
+    """
+    if "prefect_api_url" not in changed:
+        return []
+    return [
+        f"if it was deployed at {changed['prefect_api_url'][0]}, its schedule goes on there, and "
+        "only a project that knows that server removes it. So give this up, remove it, come back:",
+        "git restore --staged --worktree .",
+        f"{BLUEPRINT} cleanup && {BLUEPRINT} down",
+        again,
+    ]
+
+
 def next_steps(changed: Mapping[str, tuple[Any, Any]]) -> list[str]:
     """What is typed so that the server and the worker have it too."""
     if "prefect_api_url" in changed:
-        old = changed["prefect_api_url"][0]
-        return [
-            f"git stash && {BLUEPRINT} cleanup; {BLUEPRINT} down; git stash pop --index"
-            f"    # if it was deployed at {old}, where its schedule goes on",
-            f"{BLUEPRINT} up && {BLUEPRINT} deploy",
-        ]
+        return [f"{BLUEPRINT} up && {BLUEPRINT} deploy"]
     steps = []
     if "work_pool_name" in changed:
         steps.append(f"{BLUEPRINT} down && {BLUEPRINT} up    # the worker serves the old pool")
@@ -85,7 +96,7 @@ def refuse_redeploy(given: Iterable[str]) -> None:
         )
 
 
-def redeploy(changed: Mapping[str, tuple[Any, Any]]) -> None:
+def redeploy(changed: Container[str]) -> None:
     """Give the server what the manifest says now; a worker of the old pool is started anew.
 
     In a process of its own, since the code may be another now.

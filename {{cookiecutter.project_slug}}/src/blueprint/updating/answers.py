@@ -40,6 +40,11 @@ class Answers:
     values: dict[str, Any]
 
     @property
+    def shown(self) -> str:
+        """The template's address, without who may read it."""
+        return git.without_secrets(self.source)
+
+    @property
     def open(self) -> dict[str, Any]:
         """The answers that can change."""
         return {
@@ -74,9 +79,10 @@ def read(path: Path = PATH) -> Answers:
 
 def refuse_source(source: str) -> None:
     """Raises Problem where the template's address leads to nothing that copier can read."""
+    shown = git.without_secrets(source)
     if source.startswith("file://"):
         raise Problem(
-            f"{NAME} says `_src_path: {source}`, which copier cannot read: write git+{source}, "
+            f"{NAME} says `_src_path: {shown}`, which copier cannot read: write git+{shown}, "
             "and commit that."
         )
     if _WEB.match(source):
@@ -84,19 +90,19 @@ def refuse_source(source: str) -> None:
     path = Path(source).expanduser()
     if not path.is_absolute():
         raise Problem(
-            f"The template's address in {NAME}, `_src_path: {source}`, is relative, and nobody "
+            f"The template's address in {NAME}, `_src_path: {shown}`, is relative, and nobody "
             "knows to which folder. Write the whole path, or the address of its repository "
             "(gh:owner/name, https://...git), and commit that."
         )
     if not path.exists():
         raise Problem(
-            f"The template is not at {source}, where {NAME} has it (`_src_path`). Has it moved? "
+            f"The template is not at {shown}, where {NAME} has it (`_src_path`). Has it moved? "
             "Write its new place there, or the address of its repository, and commit that."
         )
     if path.is_dir() and not source.endswith(".git"):
         top = git.run(path, "rev-parse", "--show-toplevel").stdout
         if Path(os.fsdecode(top).rstrip("\n") or "/").resolve() != path.resolve():
-            raise Problem(no_repository(source))
+            raise Problem(no_repository(shown))
 
 
 def no_repository(source: str) -> str:

@@ -7,18 +7,16 @@ back whatever was written until then.
 from __future__ import annotations
 
 import os
-import shutil
-import signal
-import stat
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blueprint.project import STATE, Problem
-from blueprint.updating import git
+from blueprint.project import Problem
+from blueprint.updating import cut_off, git, indexing, trees
 from blueprint.updating.git import Repository
-from blueprint.updating.merging import Merge, path_of
-from blueprint.updating.preflight import CUT_OFF
+from blueprint.updating.indexing import Entries
+from blueprint.updating.merging import Merge
+from blueprint.updating.trees import State, path_of
+from blueprint.updating.writing import Written
 from runtime.project import ROOT
 
 
@@ -46,25 +44,34 @@ def bring(repository: Repository, merge: Merge) -> Brought:
         Problem: a file cannot be written; then all is as it was.
     """
     brought = _planned(merge)
-    written = _Written(repository)
-    STATE.mkdir(exist_ok=True)
+    written = Written(repository)
+    entries = _objects_and_entries(repository, merge, brought)
+    cut_off.begin(repository, entries)
+    failed: list[str] = []
     try:
-        CUT_OFF.touch()
-        written.index(_objects_and_lines(repository, merge, brought))
+        written.index(entries)
         for path in brought.deleted:
             written.without(path_of(ROOT, path))
         for path in (*brought.added, *brought.changed):
             written.file(path_of(ROOT, path), path_of(merge.folder, path))
-        repository.asked("update-index", "-q", "--refresh")
+        indexing.refresh(repository)
     except BaseException as error:
-        written.undo()
+        failed = written.undo()
+        if failed:
+            listed = "\n".join(f"  - {one}" for one in failed)
+            raise Problem(
+                f"The result could not be written: {error or 'it was stopped'}\n"
+                f"And these could not be put back as they were:\n{listed}\n"
+                "Once that is mended, the same command says how to get them back."
+            ) from None
         if isinstance(error, OSError):
             raise Problem(
                 f"The result could not be written: {error}\nAll is as it was before."
             ) from None
         raise
     finally:
-        CUT_OFF.unlink(missing_ok=True)
+        if not failed:
+            cut_off.end()
     brought.shown = _unknown_to_git(repository)
     return brought
 
@@ -92,11 +99,19 @@ def _in_the_way(path: Path, gone: set[Path]) -> bool:
     """
     if path.is_dir() and not path.is_symlink():
         return any(one not in gone for one in path.rglob("*") if one.is_symlink() or one.is_file())
+    # Where a disk does not tell cases apart, what is renamed to another case is there already.
+    alike = [one for one in gone if str(one).casefold() == str(path).casefold()]
+    if any(os.path.lexists(one) and _same(one, path) for one in alike):
+        return False
     above = [one for one in path.parents if one != ROOT and one.is_relative_to(ROOT)]
     return os.path.lexists(path) or any(
         os.path.lexists(one) and one not in gone and (one.is_symlink() or not one.is_dir())
         for one in above
     )
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.lexists(other) and os.path.samestat(one.lstat(), other.lstat())
 
 
 def _unknown_to_git(repository: Repository) -> list[str]:
@@ -109,121 +124,39 @@ def _unknown_to_git(repository: Repository) -> list[str]:
     return [one.removeprefix(repository.folder) for one in git.names(listed)]
 
 
-def _objects_and_lines(repository: Repository, merge: Merge, brought: Brought) -> bytes:
+def _objects_and_entries(repository: Repository, merge: Merge, brought: Brought) -> Entries:
     """Put the new blobs into the project's repository; gives what its index shall say.
 
     Nothing there refers to them until the index does, so a failure leaves no trace but these.
     """
-    lines: list[str] = []
-    blobs: set[str] = set()
-    in_conflict = {one.path: one for one in merge.conflicts}
-
-    def say(path: str, state: tuple[str, str], stage: int = 0) -> None:
-        blobs.add(state[1])
-        lines.append(f"{state[0]} {state[1]} {stage}\t{repository.folder}{path}")
-
+    states: dict[str, list[tuple[State, int]]] = {}
+    in_conflict = {one.path for one in merge.conflicts}
     for path in (*brought.deleted, *brought.added, *brought.changed):
         if path not in in_conflict:
             change = merge.changes[path]
-            if change.kind == "D":
-                lines.append(f"0 {'0' * len(change.old[1])}\t{repository.folder}{path}")
-            else:
-                say(path, change.new)
+            states[path] = [] if change.kind == "D" else [(change.new, 0)]
     for one in merge.conflicts:
         if one.path not in brought.kept:
-            lines.append(f"0 {'0' * 40}\t{repository.folder}{one.path}")
-            for stage, state in enumerate(one.stages, start=1):
-                if state:
-                    say(one.path, state, stage)
+            staged = enumerate(one.stages, start=1)
+            states[one.path] = [(state, stage) for stage, state in staged if state]
+    blobs = {state[1] for held in states.values() for state, _ in held}
     if blobs:
         feed = "\n".join(sorted(blobs)).encode()
         pack = git.git(merge.folder, "pack-objects", "--stdout", "-q", feed=feed, plain=True)
         repository.git("unpack-objects", "-q", feed=pack)
-    return b"".join(os.fsencode(line) + b"\0" for line in lines)
+    cleaned = indexing.filtered(repository, {f"{repository.folder}{path}" for path in states})
+    entries: Entries = {}
+    for path, held in states.items():
+        place = f"{repository.folder}{path}"
+        entries[place] = []
+        for (mode, blob), stage in held:
+            if place in cleaned and mode.startswith("100"):
+                blob = _cleaned(repository, place, trees.content(merge.folder, (mode, blob)))
+            entries[place].append(f"{mode} {blob} {stage}")
+    return entries
 
 
-class _Written:
-    """What was written, with what was there before."""
-
-    def __init__(self, repository: Repository) -> None:
-        self._repository = repository
-        place = repository.git("rev-parse", "--git-path", "index").decode().strip()
-        self._index = repository.top / place
-        self._index_before: bytes | None = None
-        self._steps: list[tuple[Path, tuple[bytes, int] | None]] = []
-        """Each file with its bytes and mode before, and each folder that was made, in order."""
-
-    def index(self, lines: bytes) -> None:
-        """Have git's index say this."""
-        self._index_before = self._index.read_bytes()
-        self._repository.git("update-index", "-z", "--index-info", feed=lines)
-
-    def without(self, path: Path) -> None:
-        """Delete a file, and the folders that are empty then."""
-        self._steps.append((path, _held(path)))
-        path.unlink(missing_ok=True)
-        for folder in path.parents:
-            if folder == ROOT or any(folder.iterdir()):
-                break
-            folder.rmdir()
-
-    def file(self, path: Path, source: Path) -> None:
-        """Make a file as its source is."""
-        self._make(path.parent)
-        self._steps.append((path, _held(path)))
-        draft = STATE / f"draft-{os.getpid()}"
-        try:
-            shutil.copy(source, draft, follow_symlinks=False)
-            _keep_mode(path, draft)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-
-    def undo(self) -> None:
-        """Put everything back; a second Ctrl-C does not keep it from that."""
-        asked = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
-            for path, before in reversed(self._steps):
-                with suppress(OSError):
-                    _put_back(path, before)
-            before_all = self._index_before
-            if before_all is not None and before_all != self._index.read_bytes():
-                self._index.write_bytes(before_all)
-        finally:
-            signal.signal(signal.SIGINT, asked)
-
-    def _make(self, folder: Path) -> None:
-        missing = [folder, *folder.parents]
-        missing = missing[: next(n for n, one in enumerate(missing) if one.is_dir())]
-        for one in reversed(missing):
-            self._steps.append((one, None))
-            one.mkdir()
-
-
-def _keep_mode(path: Path, draft: Path) -> None:
-    """A file keeps the mode that it has here, save that it may be run now, or not any more."""
-    if path.is_symlink() or draft.is_symlink() or not path.exists():
-        return
-    mode = path.stat().st_mode
-    if bool(mode & stat.S_IXUSR) == bool(draft.stat().st_mode & stat.S_IXUSR):
-        draft.chmod(stat.S_IMODE(mode))
-
-
-def _held(path: Path) -> tuple[bytes, int] | None:
-    if path.is_symlink():
-        return os.fsencode(path.readlink()), stat.S_IFLNK
-    return (path.read_bytes(), path.stat().st_mode) if path.exists() else None
-
-
-def _put_back(path: Path, before: tuple[bytes, int] | None) -> None:
-    if path.is_dir() and not path.is_symlink():
-        path.rmdir()
-    path.unlink(missing_ok=True)
-    if before is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if before[1] == stat.S_IFLNK:
-        path.symlink_to(os.fsdecode(before[0]))
-    else:
-        path.write_bytes(before[0])
-        path.chmod(stat.S_IMODE(before[1]))
+def _cleaned(repository: Repository, place: str, text: bytes) -> str:
+    """The blob that the project's own filter makes of a text: encrypted, for example."""
+    made = repository.git("hash-object", "-w", "--stdin", f"--path={place}", feed=text)
+    return made.decode().strip()

@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping
 
 from blueprint.project import Problem
+from blueprint.updating import git
 from blueprint.updating.answers import NAME, Answers, no_repository
 
-_REFUSED = re.compile(r"Validation error for question '(\w+)': (.*)", re.DOTALL)
+_REFUSED = re.compile(
+    r"(?:Validation error for question|ValueError: Invalid choice for) '(\w+)': (.*)", re.DOTALL
+)
 _FROM_GIT = re.compile(r"^(?:Stderr:)?[\s|]*((?:fatal|error|ssh|ERROR): .*)$", re.MULTILINE)
 
 
@@ -36,14 +39,15 @@ def refuse_draft(said: str, before: Answers) -> None:
     """Raises Problem where the template's folder has changes of which no commit is."""
     if "Dirty template changes" in said:
         raise Problem(
-            f"The template in {before.source} has changes that are not committed, and a project "
+            f"The template in {before.shown} has changes that are not committed, and a project "
             "could never be updated from what nobody can find again. Commit them there first."
         )
 
 
 def explained(said: str, before: Answers, reference: str) -> Problem:
     """Why copier has failed. reference: the template's version that was asked for, or ""."""
-    source, commit = before.source, before.commit
+    said = git.without_secrets(said)
+    source, commit = before.shown, before.commit
     if found := refused_answer(said):
         return Problem(
             f"{NAME} has an answer that the template refuses: {found[0]} is {found[1]}\n"
@@ -76,11 +80,11 @@ def explained(said: str, before: Answers, reference: str) -> Problem:
 def _no_version(before: Answers, version: str) -> Problem:
     if version != before.commit:
         return Problem(
-            f"The template at {before.source} has no {version!r}: --vcs-ref takes a tag, a branch "
+            f"The template at {before.shown} has no {version!r}: --vcs-ref takes a tag, a branch "
             "or a commit of it, or HEAD for what was committed last."
         )
     return Problem(
-        f"The template at {before.source} has no version {version}, which this project is of "
+        f"The template at {before.shown} has no version {version}, which this project is of "
         f"(`_commit` in {NAME}). Without it nothing can be told from an edit. Was the template not "
         "tagged then, or is its clone shallow? Tag it there, fetch its tags, or write the commit "
         "that this project was stamped from there, and commit that."

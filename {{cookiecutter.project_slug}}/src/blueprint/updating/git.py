@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,13 @@ _PLAIN = {
     "merge.conflictStyle": "merge",
     "advice.detachedHead": "false",
 }
+
+
+# Who may read it, in front of a host (a token alone is one, too), or in a query.
+_SECRET = re.compile(
+    r"(\w://)(?!git@)[^/\s]+(@)|([?&][^=&\s]*(?:key|token|secret|password|sig)[^=&\s]*=)[^&\s]+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -101,8 +109,15 @@ def git(
     done = run(folder, *arguments, feed=feed, plain=plain, **more)
     if done.returncode != 0:
         said = done.stderr.decode("utf-8", "replace").strip()
-        raise Problem(f"`git {' '.join(arguments[:2])}` failed in {folder}: {said}")
+        raise Problem(
+            f"`git {' '.join(arguments[:2])}` failed in {folder}: {without_secrets(said)}"
+        )
     return done.stdout
+
+
+def without_secrets(text: str) -> str:
+    """A text whose addresses are fit to be shown: no password, no token, no key."""
+    return _SECRET.sub(lambda found: f"{found[1] or found[3]}***{found[2] or ''}", text)
 
 
 def names(listed: bytes | str | None) -> list[str]:

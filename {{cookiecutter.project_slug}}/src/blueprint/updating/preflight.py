@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from blueprint.project import STATE, Problem
-from blueprint.updating import answers, git
+from blueprint.checking.verdict import quoted
+from blueprint.project import Problem
+from blueprint.updating import answers, cut_off, git
 from blueprint.updating.git import Repository
 from runtime.project import ROOT
 
-MARKER = "<<<<<<< before updating"
-"""How a conflict begins that copier writes into a file."""
-CUT_OFF = STATE / "update-under-way"
-"""There while the result of a merge is brought in; left behind where that was killed."""
+_MARKS = ("<<<<<<< before updating", ">>>>>>> after updating")
+"""How a conflict begins and ends that an update writes into a file."""
 _SHOWN = 12
 _BEGIN = 'git add . && git commit -m "Stamp the pipeline"'
 
@@ -26,10 +25,10 @@ def look() -> Repository:
     """
     repository = find()
     refuse_unfinished(repository)
+    _refuse_hidden(repository)
     if lines := _changed(repository):
         _refuse_dirty(lines)
-    if CUT_OFF.exists():
-        CUT_OFF.unlink()
+    cut_off.end()
     return repository
 
 
@@ -77,7 +76,9 @@ def need_git() -> None:
 
 def markers(repository: Repository) -> list[str]:
     """Files of the project that still hold the marks of a conflict of an update."""
-    found = repository.asked("grep", "-lz", "-e", f"^{MARKER}$", "--", _here(repository))
+    # Said in full, for a person's settings may have git take patterns otherwise.
+    marks = [word for one in _MARKS for word in ("-e", f"^{one}[[:space:]]*$")]
+    found = repository.asked("grep", "-lzG", "--no-color", *marks, "--", _here(repository))
     return [one.removeprefix(repository.folder) for one in git.names(found)]
 
 
@@ -115,15 +116,48 @@ def _need_answers(repository: Repository) -> None:
 
 
 def refuse_unfinished(repository: Repository) -> None:
-    """Raises Problem where files hold the marks of a conflict that were committed with them."""
-    unmerged = repository.asked("ls-files", "-z", "--unmerged", "--", _here(repository))
-    if not unmerged and not CUT_OFF.exists() and (left := markers(repository)):
+    """Raises Problem where an update was killed halfway, or has conflicts not resolved yet."""
+    if left := cut_off.left(repository):
+        paths = " ".join(map(quoted, left))
         raise Problem(
-            "These files still hold the marks of an update's conflicts:\n"
-            + "\n".join(f"  - {one}" for one in left)
-            + "\nKeep in each what shall stay, take the lines with <<<<<<<, ======= and >>>>>>> "
+            f"An update was killed while its result was brought in:\n{_listed(left)}\n"
+            "Nothing of yours was uncommitted in these files then; what you have changed in them "
+            f"since is lost by this. Back to before it, in {ROOT}:\n"
+            f"    git restore --staged --worktree -- {paths}\nthen run this again."
+        )
+    unmerged = repository.asked("ls-files", "-z", "--unmerged", "--", _here(repository))
+    if paths := sorted({one.partition("\t")[2] for one in git.names(unmerged)}):
+        raise Problem(
+            f"A merge or an update has conflicts that are not resolved yet:\n{_listed(paths)}\n"
+            "Resolve each (`git add` it, or `git rm` it), commit, then run this again. To give "
+            "the update up: git restore --staged --worktree ."
+        )
+    if marked := markers(repository):
+        raise Problem(
+            f"These files still hold the marks of an update's conflicts:\n{_listed(marked)}\n"
+            "Keep in each what shall stay, take the lines with <<<<<<<, ======= and >>>>>>> "
             'out, then: git add . && git commit -m "Resolve the update\'s conflicts"'
         )
+
+
+def _refuse_hidden(repository: Repository) -> None:
+    """Raises Problem for files that git was told to take for unchanged, whatever is in them."""
+    listed = git.names(repository.git("ls-files", "-v", "-z", "--", _here(repository)))
+    assumed = [one[2:] for one in listed if one[0].islower()]
+    skipped = [one[2:] for one in listed if one[0] == "S"]
+    for option, hidden in (
+        ("--no-assume-unchanged", assumed),
+        # What a sparse checkout leaves out is not there, and holds nothing to be lost.
+        ("--no-skip-worktree", [one for one in skipped if os.path.lexists(repository.top / one)]),
+    ):
+        if hidden:
+            paths = " ".join(quoted(one.removeprefix(repository.folder)) for one in hidden)
+            raise Problem(
+                f"git was told to look away from what you change in these:\n{_listed(hidden)}\n"
+                "An update could destroy an edit of yours there. Have git look at them, in "
+                f"{ROOT}:\n    git update-index {option} -- {paths}\n"
+                "then commit what you have changed, or put it aside, and run this again."
+            )
 
 
 def _changed(repository: Repository) -> list[str]:
@@ -135,26 +169,17 @@ def _changed(repository: Repository) -> list[str]:
 
 
 def _refuse_dirty(lines: list[str]) -> None:
-    shown = "\n".join(f"    {one}" for one in lines[:_SHOWN])
-    more = f"\n    ... and {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
-    if CUT_OFF.exists():
-        raise Problem(
-            f"An update was killed while its result was brought in:\n{shown}{more}\n"
-            f"Nothing of yours was uncommitted then. Back to before it, in {ROOT}:\n"
-            "    git restore --staged --worktree .\nthen run this again."
-        )
-    if any(line[:2] in ("DD", "AU", "UD", "UA", "DU", "AA", "UU") for line in lines):
-        raise Problem(
-            f"A merge or an update has conflicts that are not resolved yet:\n{shown}{more}\n"
-            "Resolve each (`git add` it, or `git rm` it), commit, then run this again. To give "
-            "the update up: git restore --staged --worktree ."
-        )
     raise Problem(
-        f"There are changes that are not committed:\n{shown}{more}\n"
+        f"There are changes that are not committed:\n{_listed(lines)}\n"
         "An update changes only what git can bring back, so commit them, or put them aside:\n"
         '    git add . && git commit -m "What I have changed"\n'
         "    git stash --include-untracked    # and afterwards: git stash pop"
     )
+
+
+def _listed(lines: list[str]) -> str:
+    more = [f"    ... and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return "\n".join([*(f"    {one}" for one in lines[:_SHOWN]), *more])
 
 
 def _here(repository: Repository) -> str:

@@ -7,12 +7,39 @@ from typing import Any
 
 from blueprint import show
 from blueprint.checking.verdict import BLUEPRINT
+from blueprint.updating import answers, drift, preflight
 from blueprint.updating.answers import FROZEN, NAME, Answers
 from blueprint.updating.bringing import Brought
 from blueprint.updating.drift import Drift
 from blueprint.updating.merging import Merge
 
 _SHOWN = 30
+
+
+def present(as_json: bool) -> None:
+    """Show the answers, and where a file says otherwise by now."""
+    if not answers.PATH.is_file():
+        preflight.find()
+    known = answers.read()
+    drifted = {one.key: one for one in drift.found(known.values)}
+    if as_json:
+        found = {key: one.there for key, one in drifted.items()}
+        told = {"template": known.shown, "version": known.commit, "answers": known.values}
+        show.data(json.dumps({**told, "edited": found}, indent=2))
+        return
+    show.heading(f"Answers ({known.shown}, {known.commit})")
+    frozen = {key: value for key, value in known.values.items() if key in FROZEN}
+    rows = [(key, value, "stays as it is") for key, value in frozen.items()]
+    for key, value in known.open.items():
+        one = drifted.get(key)
+        rows.append((key, value, f"{one.place} says {one.there!r}" if one else ""))
+    show.table(("question", "answer", ""), rows)
+    for one in drifted.values():
+        show.warn(
+            f"{one.key} was edited by hand. To take the edit over as the answer: "
+            f"{BLUEPRINT} reconfigure {one.as_answer()}"
+        )
+    show.ok(f"to change one: {BLUEPRINT} reconfigure schedule='30 6 * * MON-FRI' timezone=UTC")
 
 
 def refused(merge: Merge, again: str, drifted: list[Drift]) -> str:
@@ -39,6 +66,8 @@ def brought(merge: Merge, done: Brought) -> None:
     for state, paths in (("added", done.added), ("changed", done.changed)):
         _list(state, paths)
     _list("deleted", done.deleted)
+    for path in merge.stays_deleted:
+        show.warn(f"{path}: stays deleted, and the template has changed it")
     for path in done.kept:
         show.warn(
             f"{path}: the template has such a file now, where one of yours stands that git ignores; "
@@ -85,6 +114,15 @@ def commit(message: str, whole: bool) -> None:
     typed("git restore --staged --worktree .    # or: give it up")
 
 
+def steps(told: list[str]) -> None:
+    """What a person may type next, below the reason why."""
+    for number, one in enumerate(told):
+        if number:
+            typed(one)
+        else:
+            show.ok(one)
+
+
 def typed(command: str) -> None:
     """What a person may type next."""
     show.console.print(f"    {command}")
@@ -99,6 +137,7 @@ def as_json(merge: Merge | None, done: Brought | None, **more: Any) -> None:
             "to": merge.after.commit,
             "answers": merge.after.values,
             "conflicts": [{"path": one.path, "why": one.why} for one in merge.conflicts],
+            "stays_deleted": merge.stays_deleted,
             "notes": answered(merge.before, merge.after),
         }
     if done:

@@ -6,6 +6,8 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from blueprint import show
 from blueprint.checking.verdict import BLUEPRINT, quoted
@@ -37,6 +39,18 @@ class Conflicting(Problem):
     """The merge has conflicts; only where they were asked for was anything brought in."""
 
     code = 3
+
+
+class Stopped(Problem):
+    """Somebody has stopped it when the files were in already."""
+
+    def __init__(self, code: Any, wish: Wish) -> None:
+        redeploy = f" && {BLUEPRINT} redeploy" * wish.redeploy
+        super().__init__(
+            "stopped, when the changes were staged already: `git diff --staged` shows them. What "
+            f"was still to be done: python3 bootstrap.py{redeploy}"
+        )
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,7 @@ def reconfigure(pairs: Sequence[str], keep_conflicts: bool, redeploy: bool, as_j
     """
     show.quiet(as_json)
     if not pairs:
-        present(as_json)
+        telling.present(as_json)
         return
     show.heading("Reconfigure")
     before = _known()
@@ -89,32 +103,6 @@ def reconfigure(pairs: Sequence[str], keep_conflicts: bool, redeploy: bool, as_j
         afterwards.refuse_redeploy(given)
     wish = Wish("reconfigure", given, CURRENT, keep_conflicts, redeploy, as_json)
     _change(before, wish)
-
-
-def present(as_json: bool) -> None:
-    """Show the answers, and where a file says otherwise by now."""
-    if not answers.PATH.is_file():
-        preflight.find()
-    known = answers.read()
-    drifted = {one.key: one for one in drift.found(known.values)}
-    if as_json:
-        found = {key: one.there for key, one in drifted.items()}
-        told = {"template": known.source, "version": known.commit, "answers": known.values}
-        show.data(json.dumps({**told, "edited": found}, indent=2))
-        return
-    show.heading(f"Answers ({known.source}, {known.commit})")
-    frozen = {key: value for key, value in known.values.items() if key in answers.FROZEN}
-    rows = [(key, value, "stays as it is") for key, value in frozen.items()]
-    for key, value in known.open.items():
-        one = drifted.get(key)
-        rows.append((key, value, f"{one.place} says {one.there!r}" if one else ""))
-    show.table(("question", "answer", ""), rows)
-    for one in drifted.values():
-        show.warn(
-            f"{one.key} was edited by hand. To take the edit over as the answer: "
-            f"{BLUEPRINT} reconfigure {one.as_answer()}"
-        )
-    show.ok(f"to change one: {BLUEPRINT} reconfigure schedule='30 6 * * MON-FRI' timezone=UTC")
 
 
 def check(as_json: bool) -> int:
@@ -136,7 +124,7 @@ def check(as_json: bool) -> int:
     behind = bool(told["update_available"])
     if as_json:
         state = {"behind": behind, "version": before.commit, "newest": told["latest_version"]}
-        show.data(json.dumps({**state, "template": before.source}, indent=2))
+        show.data(json.dumps({**state, "template": before.shown}, indent=2))
     elif behind:
         show.line("behind", f"at {before.commit}; the template has {told['latest_version']}")
         show.ok(f"{BLUEPRINT} update merges it into what you have")
@@ -164,29 +152,43 @@ def _change(before: Answers, wish: Wish) -> None:
     STATE.mkdir(exist_ok=True)
     with ends_cleanly(), scratch_folder() as scratch:
         with alone():
-            repository = preflight.look()
-            tool.ready()
-            commit = repository.asked("rev-parse", "HEAD")
-            try:
-                merge = merging.merge(repository, before, scratch, wish.reference, wish.given)
-            except faults.Older:
-                if wish.reference or wish.given:
-                    raise
-                merge = Merge(scratch, before, before)
-            _refuse_answers(merge, wish)
-            if not merge.changes and not merge.conflicts:
-                _nothing_to_do(merge, wish)
-                return
-            if merge.conflicts and not wish.keep_conflicts:
-                if wish.as_json:
-                    telling.as_json(merge, None)
-                drifted = drift.found(before.values, wish.given)
-                raise Conflicting(telling.refused(merge, wish.again(), drifted))
-            preflight.look()
-            if repository.asked("rev-parse", "HEAD") != commit:
-                raise Problem("Something was committed meanwhile; run this again.")
-            done = bringing.bring(repository, merge)
-        _follow_up(merge, done, wish)
+            merge, done = _brought(before, wish, scratch)
+        if not done:
+            _nothing_to_do(merge, wish)
+            return
+        try:
+            _follow_up(merge, done, wish)
+        except KeyboardInterrupt:
+            raise Stopped(130, wish) from None
+        except SystemExit as ended:
+            if ended.code == Conflicting.code:
+                raise
+            raise Stopped(ended.code, wish) from None
+
+
+def _brought(before: Answers, wish: Wish, scratch: Path) -> tuple[Merge, bringing.Brought | None]:
+    """The merge, and what of it is in the work tree now; None where there was nothing to do."""
+    repository = preflight.look()
+    tool.ready()
+    commit = repository.asked("rev-parse", "HEAD")
+    try:
+        merge = merging.merge(repository, before, scratch, wish.reference, wish.given)
+    except faults.Older:
+        if wish.reference or wish.given:
+            raise
+        merge = Merge(scratch, before, before)
+    _refuse_answers(merge, wish)
+    if not merge.changes and not merge.conflicts:
+        return merge, None
+    if merge.conflicts and not wish.keep_conflicts:
+        if wish.as_json:
+            telling.as_json(merge, None)
+        drifted = drift.found(before.values, wish.given)
+        raise Conflicting(telling.refused(merge, wish.again(), drifted))
+    preflight.look()
+    if repository.asked("rev-parse", "HEAD") != commit:
+        raise Problem("Something was committed meanwhile; run this again.")
+    return merge, bringing.bring(repository, merge)
 
 
 def _follow_up(merge: Merge, done: bringing.Brought, wish: Wish) -> None:
@@ -204,18 +206,18 @@ def _follow_up(merge: Merge, done: bringing.Brought, wish: Wish) -> None:
         steps = [f"{BLUEPRINT} redeploy --dry-run    # does the server have to get something?"]
     if merge.conflicts:
         telling.conflicts(merge)
+    first = afterwards.first_steps(changed, wish.again())
+    telling.steps(first)
     telling.commit(message, not merge.conflicts)
     if wish.as_json:
-        telling.as_json(merge, done, then=steps)
+        telling.as_json(merge, done, first=first[1:], then=steps)
     afterwards.sync(merge, done)
     if merge.conflicts:
         sys.exit(Conflicting.code)
     if wish.redeploy:
         afterwards.redeploy(changed)
     elif steps:
-        show.ok("then, so that the server has it too:")
-        for step in steps:
-            telling.typed(step)
+        telling.steps(["then, so that the server has it too:", *steps])
 
 
 def _refuse_answers(merge: Merge, wish: Wish) -> None:
@@ -237,3 +239,6 @@ def _nothing_to_do(merge: Merge, wish: Wish) -> None:
         show.ok(f"at {merge.before.commit} already: there is nothing to bring in")
     else:
         show.ok("these are the answers already: there is nothing to change")
+    if wish.redeploy:
+        # The time before it may have failed, when the files were in already.
+        afterwards.redeploy(wish.given)
