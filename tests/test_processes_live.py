@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -333,19 +334,26 @@ def kept_up(living: Living) -> Iterator[None]:
     path = f"/work_pools/{POOL.replace(' ', '%20').replace(chr(34), '%22')}/workers/heartbeat"
     over = threading.Event()
 
-    def beat() -> None:
+    def beat() -> bool:
+        """Whether the server has taken it: SQLite may be too busy for that."""
         request = urllib.request.Request(
             f"{living.api_url}{path}",
             data=json.dumps({"name": name}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        urllib.request.urlopen(request, timeout=30).close()
+        try:
+            urllib.request.urlopen(request, timeout=30).close()
+        except urllib.error.HTTPError as error:
+            if error.code != 503:
+                raise
+            return False
+        return True
 
     def beats() -> None:
         while not over.wait(5):
             beat()
 
-    beat()
+    wait_for(beat)
     thread = threading.Thread(target=beats)
     thread.start()
     try:

@@ -136,7 +136,8 @@ def test_the_worker_polls_the_pool_and_is_online(page: Any, living: Living, pict
     worker = page.get_by_role("row").filter(has_text=living.path.name)
     worker.get_by_text("online", exact=True).wait_for()
     seen = worker.inner_text()
-    assert re.search(r"\b\d+s ago|\bnow\b", seen), seen
+    # The page looks at its own clock at times only, so a newer heartbeat seems to be yet to come.
+    assert re.search(r"\b\d+s ago|\bnow\b|\bin \d+s\b", seen), seen
     polled = page.get_by_text("Last Polled").locator("xpath=..").inner_text()
     assert re.search(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d [AP]M", polled), polled
     picture("pool")

@@ -86,14 +86,15 @@ def _deployment(client: SyncPrefectClient, one: Mapping[str, Any]) -> Deployment
         return Deployment(one["name"], pool, missing=str(problem))
     lined_up = runs.scheduled(client, held)
     schedules = client.read_deployment_schedules(held.id)
+    # A schedule that is paused or resumed leaves its deployment's time as it is.
+    changes = [one.updated for one in (held, *schedules) if one.updated]
     return Deployment(
         one["name"],
         pool,
         full_name=f"{client.read_flow(held.flow_id).name}/{held.name}",
         id=str(held.id),
         paused=held.paused,
-        # A schedule that is paused or resumed leaves its deployment's time as it is.
-        changed=max(filter(None, (held.updated, *(one.updated for one in schedules))), default=None),
+        changed=max(changes, default=None),
         differences=deploying.differences(held, one, client),
         schedules=[_schedule(schedule) for schedule in schedules],
         next_run=lined_up[0].expected_start_time if lined_up else None,
