@@ -33,10 +33,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(BIN)/.ready
 	@$(BIN)/python tools/demo.py
 
-# Most of the slow tests wait for a server: three workers keep two cores busy. What shares a
+# Most of the slow tests wait for a server: two workers halve their time. What shares a
 # running project stands in one file, and stays with one worker.
 test: $(BIN)/.engine-ready $(BIN)/.browser-ready $(AZURITE) check
-	@$(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(BIN)/.engine-ready $(AZURITE)
 	@$(BIN)/python -m pytest -m "not slow"
