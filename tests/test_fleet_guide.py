@@ -97,7 +97,7 @@ def _follow(block: Block, template: Template, api_url: str, environment: dict[st
     )
     told = f"line {block.line} ended with {done.returncode}:\n{block.text}\n{done.stdout}"
     assert done.returncode == (2 if block.mark == "fails" else 0), told
-    assert "Traceback" not in done.stdout and ": see ../work" not in done.stdout, told
+    assert "Traceback" not in done.stdout and ": see ../updates" not in done.stdout, told
     assert "changes that are not committed" not in done.stdout, told
 
 
