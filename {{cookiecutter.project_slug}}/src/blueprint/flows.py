@@ -9,7 +9,7 @@ from typing import Any
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import Flow, load_flow_from_entrypoint
 
-from blueprint.project import Problem
+from blueprint.project import Problem, broken_code
 
 
 def load_flow(deployment: Mapping[str, Any]) -> Flow[..., Any]:
@@ -22,12 +22,7 @@ def load_flow(deployment: Mapping[str, Any]) -> Flow[..., Any]:
     try:
         return load_flow_from_entrypoint(entrypoint)
     except Exception as error:  # the user's code may raise anything when it is imported
-        where = ""
-        if isinstance(error, SyntaxError) and error.filename:
-            where = f" ({error.filename}, line {error.lineno})"
-        raise Problem(
-            f"{entrypoint} cannot be loaded: {type(error).__name__}: {error}{where}"
-        ) from error
+        raise broken_code(f"{entrypoint} cannot be loaded", error) from error
 
 
 def check_parameters(flow: Flow[..., Any], name: str, parameters: Mapping[str, Any]) -> None:

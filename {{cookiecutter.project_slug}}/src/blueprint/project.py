@@ -34,6 +34,14 @@ class Problem(Exception):
     code = 1
 
 
+def broken_code(what: str, error: Exception) -> Problem:
+    """That the user's code cannot be used, with the reason, and where a slip of its syntax is."""
+    where = ""
+    if isinstance(error, SyntaxError) and error.filename:
+        where = f" ({error.filename}, line {error.lineno})"
+    return Problem(f"{what}: {type(error).__name__}: {error}{where}")
+
+
 @dataclass(frozen=True)
 class Project:
     """What the commands need to know of the project they run in."""

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from blueprint.project import Problem
+from blueprint.project import Problem, broken_code
 from runtime.project import ROOT
 
 FIRST = "data_pipeline"
@@ -57,12 +57,8 @@ def part(package: str, name: str) -> Any:
     try:
         return import_module(f"{package}.{name}")
     except Exception as error:  # the user's code may raise anything when it is imported
-        where = ""
-        if isinstance(error, SyntaxError) and error.filename:
-            where = f" ({error.filename}, line {error.lineno})"
-        raise Problem(
-            f"src/{package}/{name}.py cannot be imported: {type(error).__name__}: {error}{where}"
-        ) from error
+        what = f"src/{package}/{name}.py cannot be imported"
+        raise broken_code(what, error) from error
 
 
 def path_of(package: str, name: str) -> Path:
