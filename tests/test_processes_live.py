@@ -37,7 +37,10 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def stamp(stamp_into: Callable[..., Path], scratch: Path) -> Callable[..., Living]:
-    """Stamp a project whose runs wait in their first task while its file `hold` is there."""
+    """Stamp a project whose runs wait in their first task while its file `hold` is there.
+
+    They make `holds` there as soon as they wait.
+    """
 
     def stamped(folder: str, port: int, **answers: Any) -> Living:
         api_url = f"http://127.0.0.1:{port}/api"
@@ -53,6 +56,7 @@ def stamp(stamp_into: Callable[..., Path], scratch: Path) -> Callable[..., Livin
     import time
     from pathlib import Path
     while Path({str(path / "hold")!r}).exists():
+        Path({str(path / "holds")!r}).touch()
         time.sleep(0.1)
     return sources.fetch("""
         text = extract.read_text("utf-8")
@@ -141,6 +145,18 @@ def test_runs_of_a_worker_that_was_killed_do_not_stay_running(project: Living) -
         printed = project.blueprint("down")
         assert f"{named(project, run)} was ended before it was done" in printed
         assert state(project, run["id"]) == "CRASHED"
+
+
+def test_a_run_outlives_its_killed_worker_and_completes(project: Living) -> None:
+    project.blueprint("up")
+    with held(project) as run:
+        worker = process_of(project, "worker")
+        assert worker is not None
+        worker.kill()
+        worker.wait(timeout=10)
+    # Its log, which the worker printed, goes on.
+    wait_for(lambda: state(project, run["id"]) not in ("RUNNING", "PENDING"), 120)
+    assert state(project, run["id"]) == "COMPLETED"
 
 
 def test_a_run_that_outlives_its_killed_worker_is_ended_by_down(project: Living) -> None:
@@ -317,11 +333,12 @@ def verified(command: list[str], folder: Path) -> subprocess.CompletedProcess[st
 @contextmanager
 def held(living: Living) -> Iterator[dict[str, Any]]:
     """A run of the project that is under way, and goes on when the block is left."""
-    hold = living.path / "hold"
+    hold, holds = living.path / "hold", living.path / "holds"
+    holds.unlink(missing_ok=True)
     hold.touch()
     try:
         run = triggered(living)
-        wait_for(lambda: state(living, run["id"]) == "RUNNING")
+        wait_for(holds.exists, 120)
         yield run
     finally:
         hold.unlink(missing_ok=True)

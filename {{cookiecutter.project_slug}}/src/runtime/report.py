@@ -1,11 +1,14 @@
 """One run, told from its start to its end, also where that end is an error."""
 
+import os
+import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from prefect.logging import get_run_logger
+from rich.console import Console
 
 from ingest.contract import Contract
 from ingest.summary import Progressed, RunSummary, summarize
@@ -39,6 +42,8 @@ def reported(
     Assign to the report what each step hands on. An error may carry as `judged` what had
     been counted until then. To publish never fails a run.
     """
+    if "PREFECT__WORKER_NAME" in os.environ:
+        Console.on_broken_pipe = _go_on_unread
     report, began = Report(), time.monotonic()
 
     def finish(error: BaseException | None) -> None:
@@ -56,6 +61,17 @@ def reported(
         finish(error)
         raise
     finish(None)
+
+
+def _go_on_unread(_: Console) -> None:
+    """A run outlives its worker, which read what the run prints; its log goes to the server too.
+
+    Prefect prints that log by rich, and rich ends a program at the first line that nobody reads.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _publish(summary: RunSummary) -> None:
