@@ -63,7 +63,7 @@ def reported(
     finish(None)
 
 
-def _go_on_unread(_: Console) -> None:
+def _go_on_unread(self: Console) -> None:
     """A run outlives its worker, which read what the run prints; its log goes to the server too.
 
     Prefect prints that log by rich, and rich ends a program at the first line that nobody reads.
