@@ -40,6 +40,8 @@ class Living:
     def __init__(self, path: Path, api_url: str, home: Path) -> None:
         self.path = path
         self.api_url = api_url
+        # Prefect makes its own folder and none above it, and a person's home is there.
+        home.parent.mkdir(parents=True, exist_ok=True)
         self.environment = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": str(home.parent),
