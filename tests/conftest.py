@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -20,6 +21,15 @@ from cookiecutter.main import cookiecutter
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 from clean_copy import clean_copy  # noqa: E402
+
+if TYPE_CHECKING:
+    from living import Living, Source
+    from machines import Machine
+
+# A script that runs the tests with `&` has SIGINT ignored, which whatever is started inherits: no
+# Ctrl-C would end it, and no SIGTERM a Prefect worker, which makes the one of the other.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What a developer's shell may hold and a stamped project's commands must not see.
 FOREIGN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE", "PREFECT_API_URL")
@@ -32,6 +42,11 @@ def not_run(reason: str) -> None:
     pytest.skip(f"NOT RUN: {reason}")
 
 
+def bare_environment() -> dict[str, str]:
+    """The environment that the tests run in, less what is of no business to a project."""
+    return {key: value for key, value in os.environ.items() if key not in FOREIGN}
+
+
 @dataclass
 class BakedProject:
     """A stamped project."""
@@ -42,10 +57,8 @@ class BakedProject:
         self, command: list[str], env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the project, without the environment that the tests run in."""
-        environ = {key: value for key, value in os.environ.items() if key not in FOREIGN}
-        return subprocess.run(
-            command, cwd=self.path, env=environ | (env or {}), capture_output=True, text=True
-        )
+        environ = bare_environment() | (env or {})
+        return subprocess.run(command, cwd=self.path, env=environ, capture_output=True, text=True)
 
     def files(self) -> list[Path]:
         """All files that were stamped: what a command makes afterwards is not among them."""
@@ -129,29 +142,92 @@ def answers_of(template: Path) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def stamp_into(
-    template: Path,
-    answers_of: Callable[..., dict[str, Any]],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[..., Path]:
-    """Stamp a project into a folder of one's own, with -f if asked; gives the project's path."""
+def stamp_from(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Stamp from any address, with cookiecutter's options; gives the project's path."""
     user = tmp_path_factory.mktemp("cookiecutter")
     config = user / "config.yaml"
-    settings = {"cookiecutters_dir": str(user / "templates"), "replay_dir": str(user / "replay")}
+    settings = {
+        "cookiecutters_dir": str(user / "templates"),
+        "replay_dir": str(user / "replay"),
+        "abbreviations": {"our": "file://{0}"},
+    }
     config.write_text(yaml.safe_dump(settings), "utf-8")
 
-    def stamp(folder: Path, *, overwrite: bool = False, **answers: Any) -> Path:
-        made = cookiecutter(
-            str(template),
-            no_input=True,
-            extra_context=answers_of(answers),
-            output_dir=str(folder),
-            overwrite_if_exists=overwrite,
-            config_file=str(config),
-        )
+    def stamp(address: str, folder: Path, **options: Any) -> Path:
+        answers = {"create_venv": False} | options.pop("answers", {})
+        options = {"no_input": True, "config_file": str(config)} | options
+        made = cookiecutter(address, extra_context=answers, output_dir=str(folder), **options)
         return Path(made)
 
     return stamp
+
+
+@pytest.fixture(scope="session")
+def stamp_into(
+    template: Path, answers_of: Callable[..., dict[str, Any]], stamp_from: Callable[..., Path]
+) -> Callable[..., Path]:
+    """Stamp a project into a folder of one's own, with -f if asked; gives the project's path."""
+
+    def stamp(folder: Path, *, overwrite: bool = False, **answers: Any) -> Path:
+        given = answers_of(answers)
+        return stamp_from(str(template), folder, answers=given, overwrite_if_exists=overwrite)
+
+    return stamp
+
+
+@pytest.fixture(scope="module")
+def scratch(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Path]:
+    """A folder for all the tests of a file; no process that belongs to it outlives them."""
+    # Not above: there is none of it on Windows, where the tests that live nowhere run too.
+    from living import nothing_left_running
+
+    name = request.path.stem.removeprefix("test_").replace("_", " ")
+    path = tmp_path_factory.mktemp(f"the {name}")
+    with nothing_left_running(path):
+        yield path
+
+
+@pytest.fixture(scope="module")
+def source(template: Path) -> Iterator[Source]:
+    """The bundled sample over HTTP."""
+    from living import Source
+
+    served = Source(next(template.glob("*/data/sample_orders.ndjson")).read_bytes())
+    yield served
+    served.close()
+
+
+@pytest.fixture(scope="module")
+def stamp_living(stamp_into: Callable[..., Path], scratch: Path) -> Callable[..., Living]:
+    """Stamp a project with a ready environment into a folder of `scratch`, with a home of its own.
+
+    Its server is at a free port, or at that of the project `beside` which it is to live.
+    """
+    from living import Living, free_port
+
+    def stamped(folder: str, *, beside: Living | None = None, **answers: Any) -> Living:
+        api_url = beside.api_url if beside else f"http://127.0.0.1:{free_port()}/api"
+        answers = {"prefect_api_url": api_url, "create_venv": True} | answers
+        path = stamp_into(scratch / folder, **answers)
+        if "source_url" in answers:
+            # It serves the sample: a contract that somebody has edited is kept, and fits.
+            contract = path / "src" / "data_pipeline" / "contract.py"
+            text = contract.read_text("utf-8")
+            assert '"""One order."""' in text
+            contract.write_text(text.replace("One order.", "One order of ours."), "utf-8")
+        return Living(path, answers["prefect_api_url"], scratch / "home" / folder)
+
+    return stamped
+
+
+@pytest.fixture
+def machine(tmp_path: Path, template: Path) -> Machine:
+    """A machine with a project that is yet to be bootstrapped."""
+    from machines import Machine
+
+    return Machine.fresh(tmp_path, template)
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from conftest import commit_all
@@ -33,6 +34,17 @@ def replace(path: Path, old: str, new: str) -> None:
     text = path.read_text("utf-8")
     assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {path}"
     path.write_text(text.replace(old, new), "utf-8")
+
+
+@contextmanager
+def edited(path: Path, old: str, new: str) -> Iterator[None]:
+    """Edit a file in one place, for as long as the block lasts."""
+    before = path.read_bytes()
+    replace(path, old, new)
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
 
 
 class Template:

@@ -1,7 +1,4 @@
-"""Every answer is checked before a file is written, and found again exactly where it is written.
-
-answers.json is the table of both kinds; whatever else asks these questions must agree with it.
-"""
+"""Every answer is checked before a file is written, and found again exactly where it is written."""
 
 from __future__ import annotations
 
@@ -18,23 +15,8 @@ import pytest
 import yaml
 from conftest import BakedProject
 from cookiecutter.utils import create_env_with_context
+from questions import BAD, GOOD, HOSTILE, TABLE
 
-TABLE = json.loads((Path(__file__).parent / "answers.json").read_text("utf-8"))
-BAD = [(key, value) for key, values in TABLE["bad"].items() for value in values]
-GOOD = [(key, value) for key, values in TABLE["good"].items() for value in values]
-HOSTILE = [
-    {
-        "project_name": """Müller's "Q3" Ledger""",
-        "work_pool_name": 'it\'s the "pool": 1',
-        "source_url": "C:\\Users\\Ann's data\\orders.csv",
-    },
-    {
-        "project_name": "$(touch pwned) `id` ${HOME} \\",
-        "work_pool_name": "- [*a, ~] | \\n",
-        "source_url": "#'\"$(id)",
-    },
-    {"project_name": "日本語 🚀", "work_pool_name": "مسبح 🏊", "source_url": "数据/🚀.ndjson"},
-]
 # The files that hold answers, and that a parser can read them from.
 PARSED = ("src/data_pipeline/flow.py", "prefect.yaml", "prefect.toml", "pyproject.toml")
 

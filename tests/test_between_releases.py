@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -10,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, add_line, commit_all
-from test_copier import noted
+import questions
+from conftest import add_line, commit_all
+from questions import noted
 
 pytestmark = pytest.mark.slow
 
-VERSION = "v" + json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))["_template_version"]
+VERSION = f"v{questions.VERSION}"
 
 
 @pytest.fixture

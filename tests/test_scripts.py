@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, not_run
-from test_hooks import old_python
+from machines import old_python
 
 SCRIPTS = ROOT / "{{cookiecutter.project_slug}}" / "scripts"
 NAMED = sorted(path.name for path in SCRIPTS.iterdir() if path.name[0] not in "_.")

@@ -11,10 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, add_line, commit_all
-from test_copier import noted
-
-VERSION = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))["_template_version"]
+from conftest import add_line, commit_all
+from questions import VERSION, noted
 
 
 class User:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import shutil
 import subprocess
 import sys
@@ -18,10 +17,10 @@ from conftest import ROOT, commit_all
 from cookiecutter.prompt import YesNoPrompt
 from copier._main import Worker
 from copier._user_data import AnswersMap, Question
-from test_answers import BAD, GOOD, TABLE
-from test_copier import ASKED, COPIER, noted
+from hook_code import loaded
+from questions import ASKED, BAD, COPIER, GOOD, TABLE, noted
 
-from validators import DATA, HOOK, render, shared, zones
+from validators import DATA, render, shared, zones
 
 # What no command line can be given.
 UNTYPABLE = "\0\ud83d"
@@ -58,9 +57,7 @@ def validate(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
 @pytest.fixture(scope="module")
 def hook() -> dict[str, Any]:
     """The pre_gen hook as a namespace."""
-    text = re.sub(r"\{\{.*?\}\}", "{}", HOOK.read_text("utf-8"))
-    found: dict[str, Any] = {"__name__": "hook"}
-    exec(compile(text, str(HOOK), "exec"), found)
+    found = loaded("pre_gen_project")
     found["REPO"] = ROOT
     return found
 

@@ -1,51 +1,19 @@
-"""A release is made as documented, and whatever does not agree in it is found."""
+"""A release is made as documented, or refused with the reason; then all is as it was."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, commit_all
+from conftest import commit_all
 from release import main
 from versions import CHANGELOG, PROJECT, QUESTIONS, Repository, check
 
-QUESTIONS_TEXT = (
-    '{{\n  "project_name": "x",\n  "_template_version": "{}",\n  "__prompts__": {{}}\n}}\n'
-)
-PROJECT_TEXT = '[project]\nname = "x"\nversion = "{}"\n'
-
-
-def write(folder: Path, version: str, *told: str) -> None:
-    """The three files, with a section for each of these versions."""
-    (folder / QUESTIONS).write_text(QUESTIONS_TEXT.format(version), "utf-8")
-    (folder / PROJECT).write_text(PROJECT_TEXT.format(version), "utf-8")
-    parts = [f"## {one}\n\nWhat {one} brings.\n" for one in told]
-    (folder / CHANGELOG).write_text("\n".join(["# Changelog\n", *parts]), "utf-8")
-
-
-def git(folder: Path, *arguments: str) -> str:
-    return subprocess.check_output(["git", *arguments], cwd=folder, text=True).strip()
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Version 0.1.0 was released, and 0.2.0 is in the changelog."""
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Test")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.com")
-    folder = tmp_path / "template"
-    folder.mkdir()
-    write(folder, "0.1.0", "0.1.0")
-    commit_all(folder, "First", tag="v0.1.0")
-    write(folder, "0.1.0", "0.2.0", "0.1.0")
-    commit_all(folder, "What 0.2.0 brings")
-    return folder
+from .templates import STRAYS, git, write
 
 
 @pytest.fixture
@@ -61,19 +29,6 @@ def refused(repository: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[s
         return capsys.readouterr().err
 
     return refused
-
-
-def found(folder: Path) -> list[str]:
-    return check(Repository(folder))[0]
-
-
-def test_this_repository_agrees_with_its_tags() -> None:
-    faults, notes = check(Repository(ROOT))
-    assert faults == []
-    assert main(["--check"]) == 0
-    for note in notes:
-        # Shown at the end of the tests: a clone without tags compares nothing with them.
-        warnings.warn(note, stacklevel=1)
 
 
 def test_a_release_is_a_commit_and_a_tag_and_pushes_nothing(
@@ -138,7 +93,8 @@ def test_another_branch_is_refused(repository: Path, refused: Callable[[str], st
 def test_no_release_is_made_beside_a_tag_that_copier_would_update_to(
     repository: Path, refused: Callable[[str], str]
 ) -> None:
-    _strays(repository)
+    for tag in STRAYS:
+        git(repository, "tag", tag)
     said = refused("0.2.0")
     assert said.count("copier takes the tag") == 4 and "last-good" not in said
     git(repository, "tag", "-d", *re.findall("git tag -d (.*)", said))
@@ -250,141 +206,3 @@ def test_what_is_printed_takes_back_the_release_and_nothing_else(
     subprocess.run(["sh", "-c", command], cwd=folder, check=True)
     assert (git(folder, "rev-parse", "HEAD"), git(folder, "tag")) == state
     assert git(folder, "status", "--porcelain") == ""
-
-
-def _version_forgotten(folder: Path) -> None:
-    git(folder, "tag", "v0.2.0")
-
-
-def _project_forgotten(folder: Path) -> None:
-    text = (folder / PROJECT).read_text()
-    write(folder, "0.2.0", "0.2.0", "0.1.0")
-    (folder / PROJECT).write_text(text)
-    commit_all(folder, "Half", tag="v0.2.0")
-
-
-def _changelog_forgotten(folder: Path) -> None:
-    write(folder, "0.2.0", "0.1.0")
-    commit_all(folder, "No changelog", tag="v0.2.0")
-
-
-def _changelog_empty(folder: Path) -> None:
-    write(folder, "0.2.0", "0.2.0", "0.1.0")
-    path = folder / CHANGELOG
-    path.write_text(path.read_text().replace("What 0.2.0 brings.", ""))
-    commit_all(folder, "Empty changelog", tag="v0.2.0")
-
-
-def _tag_forgotten(folder: Path) -> None:
-    write(folder, "0.2.0", "0.2.0", "0.1.0")
-    commit_all(folder, "No tag")
-
-
-def _tag_elsewhere(folder: Path) -> None:
-    git(folder, "checkout", "-q", "-b", "other")
-    write(folder, "0.2.0", "0.2.0", "0.1.0")
-    commit_all(folder, "Elsewhere", tag="v0.2.0")
-    git(folder, "checkout", "-q", "main")
-    write(folder, "0.2.0", "0.2.0", "0.1.0")
-    commit_all(folder, "Here")
-
-
-def _gone_back(folder: Path) -> None:
-    assert main(["0.2.0"], folder) == 0
-    write(folder, "0.1.0", "0.1.0")
-    commit_all(folder, "Back")
-
-
-def _out_of_order(folder: Path) -> None:
-    write(folder, "0.2.0", "0.2.0", "0.1.0", "0.1.5")
-    commit_all(folder, "Order", tag="v0.2.0")
-
-
-def _strays(folder: Path) -> None:
-    for tag in ("v0.3", "1.0.0", "v2.0.0.post1", "0.1.0", "last-good"):
-        git(folder, "tag", tag)
-
-
-def _released_untold(folder: Path) -> None:
-    assert main(["0.2.0"], folder) == 0
-    write(folder, "0.2.0", "0.2.0")
-    commit_all(folder, "One is lost")
-
-
-def _told_unreleased(folder: Path) -> None:
-    assert main(["0.2.0"], folder) == 0
-    write(folder, "0.2.0", "0.2.0", "0.1.5", "0.1.0")
-    commit_all(folder, "One is made up")
-
-
-def _dated(folder: Path) -> None:
-    path = folder / CHANGELOG
-    path.write_text(path.read_text().replace("## 0.2.0", "## 0.2.0 (2026-11-01)"))
-
-
-def _broken(folder: Path) -> None:
-    path = folder / QUESTIONS
-    path.write_text(path.read_text().replace("}\n", ",}\n"))
-
-
-def _no_version(folder: Path) -> None:
-    write(folder, "next", "0.1.0")
-    commit_all(folder, "No version")
-
-
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        (_version_forgotten, "at the tag v0.2.0, cookiecutter.json says 0.1.0, not 0.2.0"),
-        (_project_forgotten, "pyproject.toml says 0.1.0, not 0.2.0"),
-        (_changelog_forgotten, "CHANGELOG.md has no section '## 0.2.0'"),
-        (_changelog_empty, "CHANGELOG.md says nothing under '## 0.2.0'"),
-        (_tag_forgotten, "cookiecutter.json says 0.2.0, which has no tag"),
-        (_tag_elsewhere, "the tag v0.2.0 is not in the history of this commit"),
-        (_gone_back, "cookiecutter.json says 0.1.0, though 0.2.0 was released before"),
-        (_out_of_order, "are not in order"),
-        (_strays, "copier takes the tag v0.3 for a version"),
-        (_strays, "copier takes the tag 1.0.0 for a version"),
-        (_strays, "copier takes the tag v2.0.0.post1 for a version"),
-        (_released_untold, "CHANGELOG.md has no section '## 0.1.0', though v0.1.0 is a tag"),
-        (_told_unreleased, "CHANGELOG.md has a section '## 0.1.5', though there is no such tag"),
-        (_dated, "CHANGELOG.md has the head '## 0.2.0 (2026-11-01)'"),
-        (_broken, "cookiecutter.json is no JSON"),
-        (_no_version, "cookiecutter.json says next: it must be like 1.2.3"),
-    ],
-    ids=lambda one: getattr(one, "__name__", ""),
-)
-def test_each_fault_of_a_history_is_found(
-    repository: Path,
-    capsys: pytest.CaptureFixture[str],
-    spoil: Callable[[Path], None],
-    said: str,
-) -> None:
-    spoil(repository)
-    assert main(["--check"], repository) == 1
-    assert said in capsys.readouterr().err
-
-
-def test_a_section_for_the_next_version_is_no_fault_before_its_release(repository: Path) -> None:
-    # The changelog is written first, and the release step asks for it.
-    assert found(repository) == []
-
-
-def test_a_clone_without_tags_or_history_is_compared_as_far_as_it_goes(
-    repository: Path, tmp_path: Path
-) -> None:
-    assert main(["0.2.0"], repository) == 0
-    for name, options in (("none", ["--no-tags"]), ("shallow", ["--depth=1"])):
-        clone = tmp_path / name
-        git(tmp_path, "clone", "-q", *options, f"file://{repository}", str(clone))
-        faults, notes = check(Repository(clone))
-        assert faults == [] and len(notes) == 1
-    write(clone, "0.3.0", "0.2.0", "0.1.0")
-    assert any("no section '## 0.3.0'" in one for one in found(clone))
-
-
-def test_a_copy_that_is_no_repository_is_compared_too(repository: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(repository, tmp_path / "copy", ignore=shutil.ignore_patterns(".git"))
-    write(copy, "0.1.0", "0.1.0")
-    assert check(Repository(copy))[0] == []
-    assert main(["0.2.0"], copy) == 1
