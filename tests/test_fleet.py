@@ -332,6 +332,9 @@ def test_ctrl_c_leaves_whole_projects_alone_and_the_same_command_goes_on(
     [
         ("# none\n\n", "names no repository"),
         ("a/b\na/../a/b  # again\n", "in line 1 and 2"),
+        ("a/b\na/b  test: true\n", "in line 1 and 2"),
+        ("a/b\nc/d  tests: make\n", "has 'tests:' in line 2. Only 'test:' and a command can"),
+        ("# all\n  test: make\n", "has 'test:' in line 2"),
     ],
 )
 def test_what_is_no_list_of_repositories_is_told(text: str, told: str, fleet: Fleet) -> None:
@@ -608,6 +611,20 @@ def test_what_cannot_be_updated_is_told_with_its_reason(fleet: Fleet, small: Tem
         done = fleet.outcomes("update", fleet.list(plain), *words, code=1)
         assert told in done["orders-0"]["why"], done
     assert git(plain, "branch", "--list", "blueprint*") == ""
+
+
+@pytest.mark.slow
+def test_a_repositorys_own_test_command_stands_in_the_list_and_goes_before_that_of_all(
+    fleet: Fleet, small: Template
+) -> None:
+    team = Team(fleet, small, 3)
+    first, second, third = (team.edit(number) for number in range(3))
+    listed = fleet.list(first, f"{second}  test:", f"{third}\ttest: true && exit 4  # as in CI")
+    done = fleet.outcomes("update", listed, "--push", "--test-command", "exit 3", code=1)
+    assert done["orders-0"]["why"].startswith("its tests ended with 3")
+    assert (done["orders-1"]["state"], done["orders-1"]["pushed"]) == ("updated", True)
+    assert done["orders-2"]["why"].startswith("its tests ended with 4")
+    assert "\n$ true && exit 4\n" in Path(done["orders-2"]["log"]).read_text("utf-8")
 
 
 @pytest.mark.slow
