@@ -21,16 +21,26 @@ from histories import Template, git, replace
 
 TOOL = ROOT / "tools" / "fleet.py"
 EDITED = "src/data_pipeline/transform.py"
-REMOVED = "scripts/cleanup.sh"
+REMOVED = "docs/SOURCES.md"
 ADDED = "docs/NEWS.md"
 BRANCH = "blueprint-v0.3.0"
 
+# Answers that are legal, and end a string, a key or a comment where they are put in carelessly.
+HOSTILE = {
+    "project_name": """Müller's "Q3" Ledger""",
+    "project_slug": "ledger",
+    "work_pool_name": """it's the "pool": 1""",
+    "schedule": "0,30 5 * * MON-FRI",
+    "timezone": "Europe/Berlin",
+    "source_url": "C:\\Ann's data\\$(id).csv",
+}
+
 
 class Fleet:
-    """The tool, with a home and a git name of its own."""
+    """The tool, with a home and a git name of its own. patience: seconds that a run may take."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, patience: float = 600) -> None:
+        self.folder, self.patience = folder, patience
         home = folder / "home"
         home.mkdir()
         settings = "[user]\nname = t\nemail = t@example.com\n[init]\ndefaultBranch = main\n"
@@ -58,7 +68,13 @@ class Fleet:
     ) -> subprocess.CompletedProcess[str]:
         """Run the tool, which ends with that exit code and never with a traceback."""
         child = self.start(*words, tool=tool)
-        out, err = child.communicate(timeout=600)
+        try:
+            out, err = child.communicate(timeout=self.patience)
+        except BaseException:
+            # Which ends what it has started.
+            child.terminate()
+            child.communicate()
+            raise
         assert child.returncode == code, out + err
         assert "Traceback" not in out + err
         return subprocess.CompletedProcess(child.args, code, out, err)
@@ -124,12 +140,15 @@ class Team:
         self.folder.mkdir()
 
     def edit(self, number: int, edit: Callable[[Path], None] | None = None) -> Path:
-        """Publish a project, after an edit of its own; gives the bare repository."""
-        project = self._work / f"orders-{number}"
+        """Publish one of them, after an edit of its own; gives the bare repository."""
+        return self.publish(self._work / f"orders-{number}", edit)
+
+    def publish(self, project: Path, edit: Callable[[Path], None] | None = None) -> Path:
+        """Publish any project, as one of the team's."""
         if edit:
             edit(project)
             commit_all(project, "What the team needs")
-        bare = self.folder / f"orders-{number}.git"
+        bare = self.folder / f"{project.name}.git"
         git(self.folder, "clone", "--quiet", "--bare", str(project), bare.name)
         return bare
 

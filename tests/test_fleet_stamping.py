@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 from histories import Template, git
-from teams import Fleet, names, stamped, with_a_release
+from teams import HOSTILE, Fleet, names, stamped, with_a_release
 
 
 @pytest.fixture
@@ -99,17 +101,9 @@ def test_whatever_a_spreadsheet_writes_is_read(text: str, fleet: Fleet) -> None:
 def test_a_row_gives_what_cookiecutter_gives_with_its_answers(
     fleet: Fleet, small: Template
 ) -> None:
-    hard = {
-        "project_name": """Müller's "Q3" Ledger""",
-        "project_slug": "ledger",
-        "work_pool_name": """it's the "pool": 1""",
-        "schedule": "0,30 5 * * MON-FRI",
-        "timezone": "Europe/Berlin",
-        "source_url": "C:\\Ann's data\\$(id).csv",
-    }
-    into = stamped(fleet, small, [hard, dict.fromkeys(hard, "") | {"project_name": "Second"}])
+    into = stamped(fleet, small, [HOSTILE, dict.fromkeys(HOSTILE, "") | {"project_name": "Second"}])
     by_hand = fleet.folder / "by-hand" / "ledger"
-    words = [f"{key}={value}" for key, value in (hard | {"create_venv": "false"}).items()]
+    words = [f"{key}={value}" for key, value in (HOSTILE | {"create_venv": "false"}).items()]
     command = [sys.executable, "-m", "cookiecutter", "--no-input", "-o", str(by_hand.parent)]
     subprocess.run([*command, str(small.path), *words], env=fleet.environment, check=True)
     files = sorted(path.relative_to(by_hand) for path in by_hand.rglob("*") if path.is_file())
@@ -174,8 +168,9 @@ def test_a_repositorys_password_is_written_into_no_project(fleet: Fleet, small: 
 
 @pytest.mark.slow
 def test_a_hundred_projects_are_stamped_in_one_go_each_with_its_own_answers(
-    fleet: Fleet, small: Template
+    fleet: Fleet, released: Path
 ) -> None:
+    """From the whole template, with all of its files."""
     zones = ("Europe/Berlin", "UTC", "Asia/Kolkata", "")
     rows = [
         {
@@ -186,10 +181,13 @@ def test_a_hundred_projects_are_stamped_in_one_go_each_with_its_own_answers(
         }
         for number in range(100)
     ]
-    into = stamped(fleet, small, rows)
+    fleet.patience = 1800
+    into = stamped(fleet, Template(released, fleet.folder / "prefect-blueprint"), rows)
     assert len(list(into.iterdir())) == 100
+    expected = (ROOT / "tests" / "stamped_files.txt").read_text("utf-8").splitlines()
     for number, row in enumerate(rows):
         project = into / f"orders-of-{number}"
+        assert sorted(git(project, "ls-files").splitlines()) == expected
         (deployment,) = yaml.safe_load((project / "prefect.yaml").read_text("utf-8"))["deployments"]
         (schedule,) = deployment["schedules"]
         found = (deployment["work_pool"]["name"], schedule["cron"], schedule["timezone"])
@@ -199,3 +197,5 @@ def test_a_hundred_projects_are_stamped_in_one_go_each_with_its_own_answers(
             project / "src" / "data_pipeline" / "flow.py"
         ).read_text("utf-8")
     assert not list((fleet.folder / "home").glob(".cookiecutter*")), "no cache is shared"
+    # pytest keeps its last folders, and these are some hundred megabytes.
+    shutil.rmtree(into)
