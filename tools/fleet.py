@@ -139,7 +139,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _update_options(one: argparse.ArgumentParser, answers: bool) -> None:
-    one.add_argument("list", help="a file of git addresses or paths, one a line; - for stdin")
+    one.add_argument(
+        "list",
+        help="a file of git addresses or paths, one a line, each with 'test: COMMAND' behind it "
+        "where it has tests of its own; - for stdin",
+    )
     if answers:
         one.add_argument("answer", nargs="+", metavar="key=value", help="an answer to be changed")
         one.set_defaults(vcs_ref="")
@@ -158,7 +162,8 @@ def _update_options(one: argparse.ArgumentParser, answers: bool) -> None:
     one.add_argument(
         "--test-command",
         default=default_checks(),
-        help="run in each clone before the commit; '' for none (default: the project's own checks)",
+        help="run in each clone before the commit, save where the list names another; '' for none "
+        "(default: the project's own checks)",
     )
     one.add_argument(
         "--test-minutes", type=float, default=30, help="how long that may take (default: 30)"

@@ -17,6 +17,7 @@ from fleets import Problem
 from fleets.children import Children
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[^/\\]+@[^/\\]+:|[^/\\]{2,}:")
+_WITH_MORE = re.compile(r"(.*?)(?:^|\s+)([a-z-]+):(?:\s+(.*))?")
 
 
 class Unusable(Exception):
@@ -25,10 +26,14 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Listed:
-    """A repository of the list. name: what it is called in the report; folder: its clone's."""
+    """A repository of the list. name: what it is called in the report; folder: its clone's.
+
+    test: its own test command, "" for none; None where the list names none.
+    """
 
     address: str
     name: str
+    test: str | None = None
 
     @property
     def shown(self) -> str:
@@ -45,10 +50,10 @@ class Listed:
 def read(source: str) -> list[Listed]:
     """The repositories of a list, one a line, without comments; `-` is standard input.
 
-    A relative path begins at the list's folder.
+    A relative path begins at the list's folder. Behind an address may stand `test: COMMAND`.
 
     Raises:
-        Problem: it cannot be read, is empty, or names one twice.
+        Problem: it cannot be read, is empty, names one twice, or has something else in a line.
     """
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8-sig")
@@ -56,17 +61,30 @@ def read(source: str) -> list[Listed]:
         raise Problem(f"The list {source} cannot be read: {error}.") from None
     beside = Path() if source == "-" else Path(source).parent
     lines: dict[str, int] = {}
+    tests: dict[str, str | None] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        entry = re.sub(r"(^|\s)#.*", "", line).strip()
+        entry, more, test = _parts(line)
+        if more and (not entry or more != "test"):
+            raise Problem(
+                f"The list {source} has '{more}:' in line {number}. Only 'test:' and a command can "
+                "stand there, behind an address."
+            )
         if not entry:
             continue
         address = entry if _URL.match(entry) else str((beside / Path(entry).expanduser()).resolve())
         if address in lines:
             raise Problem(f"The list {source} has {entry} in line {lines[address]} and {number}.")
-        lines[address] = number
+        lines[address], tests[address] = number, test
     if not lines:
         raise Problem(f"The list {source} names no repository.")
-    return [Listed(address, _name(address, list(lines))) for address in lines]
+    return [Listed(address, _name(address, list(lines)), tests[address]) for address in lines]
+
+
+def _parts(line: str) -> tuple[str, str, str | None]:
+    """A line's address, and the word before a colon with what stands behind that, if it has one."""
+    text = re.sub(r"(^|\s)#.*", "", line).strip()
+    found = _WITH_MORE.fullmatch(text)
+    return (found[1], found[2], found[3] or "") if found else (text, "", None)
 
 
 def _name(address: str, addresses: Sequence[str]) -> str:

@@ -184,23 +184,25 @@ class _Update:
 
     def _commit(self, clone: Clone, log: IO[bytes]) -> None:
         """Test what was merged, and commit it on the branch; neither where the tests fail."""
-        if self._wish.test:
-            log.write(f"\n$ {self._wish.test}\n".encode())
-            log.flush()
-            try:
-                test = self._children.run(
-                    self._wish.test, clone.path, log, seconds=self._wish.seconds
-                )
-            except TimeoutError as error:
-                raise Unusable(f"its tests were ended: {error}") from None
-            if test[0]:
-                raise Unusable(f"its tests ended with {test[0]}: {_last(test[1], self._log)}")
-            # Some hundred megabytes, which bootstrap.py makes again.
-            shutil.rmtree(clone.path / ".venv", ignore_errors=True)
+        own = self._listed.test
+        if command := self._wish.test if own is None else own:
+            self._test(clone, command, log)
         clone.git("commit", "--quiet", "-m", self._message())
         branch = self._wish.branch or branch_for(self._outcome.now, self._wish.answers)
         clone.git("branch", "--force", branch)
         self._outcome.state, self._outcome.branch = "updated", branch
+
+    def _test(self, clone: Clone, command: str, log: IO[bytes]) -> None:
+        log.write(f"\n$ {command}\n".encode())
+        log.flush()
+        try:
+            code, printed = self._children.run(command, clone.path, log, seconds=self._wish.seconds)
+        except TimeoutError as error:
+            raise Unusable(f"its tests were ended: {error}") from None
+        if code:
+            raise Unusable(f"its tests ended with {code}: {_last(printed, self._log)}")
+        # Some hundred megabytes, which bootstrap.py makes again.
+        shutil.rmtree(clone.path / ".venv", ignore_errors=True)
 
     def _message(self) -> str:
         was, now = self._outcome.was, self._outcome.now

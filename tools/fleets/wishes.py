@@ -27,7 +27,7 @@ class Wish:
 
     version: the template's, as copier names it; "" for the newest release. answers: to be changed,
     as key=value. branch: "" for one that says what is on it. base: "" for the repository's own.
-    test: a command for the shell; "" for none. seconds: what that may take.
+    test: a command for the shell, where the list names none; "" for none. seconds: what it may take.
     """
 
     version: str
