@@ -28,9 +28,7 @@ from ingest.duck import PASSING_PARQUET, connect, literal, quote
 from ingest.elements import spooled_elements, unflattened
 from ingest.errors import ContractError, SourceError, TooManyRejected
 from ingest.formats import Format, RawRecord
-from ingest.gate.csv_lane import CsvLane
-from ingest.gate.json_lane import JsonLane
-from ingest.gate.lanes import Lane
+from ingest.gate.lanes import CsvLane, JsonLane, Lane
 from ingest.gate.parquet_lane import ParquetLane
 from ingest.gate.pydantic_way import PydanticWay, Refusal
 from ingest.gate.tally import Outcome, Tally, check_count, check_share
@@ -166,7 +164,10 @@ class _Bench:
                 pool.shutdown(cancel_futures=True)
 
     def _judged(self, lane: Lane, block: Block, index: int) -> Outcome:
-        self._prepare_thread()
+        if not hasattr(self._own, "cursor"):
+            self._own.cursor = self._connection.cursor()
+            self._own.cursor.execute("SET TimeZone = 'UTC'")
+            self._own.pydantic = PydanticWay(self._contract.record, self._columns)
         base = index * _BLOCK
         part = self._parts / f"{index:08}.parquet"
         try:
@@ -185,12 +186,6 @@ class _Bench:
             lane.learn([(raw.line or b"").decode() for raw in rest if id(raw) not in asked])
         return Outcome(block.first, read, len(rest), refused, block.size)
 
-    def _prepare_thread(self) -> None:
-        if not hasattr(self._own, "cursor"):
-            self._own.cursor = self._connection.cursor()
-            self._own.cursor.execute("SET TimeZone = 'UTC'")
-            self._own.pydantic = PydanticWay(self._contract.record, self._columns)
-
     def _ask(self, records: list[RawRecord], offset: int, part: Path) -> list[Refusal]:
         """Let Pydantic judge; what it accepts lies then beside `part`."""
         if not records:
@@ -203,7 +198,7 @@ class _Bench:
         return verdicts.refused
 
     def _write(self, positions: list[int], lines: str, part: Path) -> None:
-        shape = literal(json.dumps(self._columns, ensure_ascii=False))
+        shape = literal(_json(self._columns))
         fields = "".join(f", r.{quote(name)} AS {quote(name)}" for name in self._columns)
         try:
             self._own.cursor.execute(
@@ -222,7 +217,9 @@ class _Bench:
 
     def _of_parquet(self, source: SourceFile) -> Iterator[Outcome]:
         lane = ParquetLane(self._connection, self._contract.record, self._columns, source)
-        self._prepare_thread()
+        self._own.cursor = self._connection.cursor()
+        self._own.cursor.execute("SET TimeZone = 'UTC'")
+        self._own.pydantic = PydanticWay(self._contract.record, self._columns)
         asked, part = 0, self._parts / "00000000.parquet"
         for index, rest in enumerate(lane.split(part, self._step.batch_size), 1):
             asked += len(rest)
@@ -230,6 +227,10 @@ class _Bench:
             yield Outcome(1, 0, len(rest), refused)
         self.closed = lane.closed
         yield Outcome(1, lane.count(), 0, [])
+
+
+def _json(columns: dict[str, str]) -> str:
+    return json.dumps(columns, ensure_ascii=False)
 
 
 def _staged(parts: Path, columns: dict[str, str], work: Path) -> Path:

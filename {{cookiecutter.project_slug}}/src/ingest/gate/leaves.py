@@ -61,9 +61,9 @@ def _decimal(schema: Mapping[str, Any], where: str) -> Leaf:
     signed = not any(bounds.get(name, -1) >= 0 for name in ("ge", "gt"))
     checks = _compared(
         {name: bound for name, bound in bounds.items() if (name, bound) != ("ge", 0)},
-        lambda bound: decimal_literal(bound, places),
+        lambda bound: _decimal_literal(bound, places),
     )
-    most = decimal_literal(10 ** min(whole, 27), places)
+    most = _decimal_literal(10 ** min(whole, 27), places)
     typed: tuple[Check, ...] = (lambda value: f"abs({value}) < {most}",)
     if not signed:
         typed += (_check(">= 0"),)
@@ -73,7 +73,7 @@ def _decimal(schema: Mapping[str, Any], where: str) -> Leaf:
     return Leaf(f'(?:{number}|"{text}")', text, f"decimal {places}", checks, typed)
 
 
-def decimal_literal(number: Decimal | int, places: int) -> str:
+def _decimal_literal(number: Decimal | int, places: int) -> str:
     """A number for SQL, as a DECIMAL no wider than it is: a wide one is slow to compare with."""
     text = f"{Decimal(number):f}"
     width = len(text.lstrip("-").partition(".")[0]) + places

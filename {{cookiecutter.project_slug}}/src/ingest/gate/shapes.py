@@ -12,11 +12,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ingest.gate import tokens
-from ingest.gate.nodes import Field, Fields, Leaf, Many, Named, Node, Unknown
+from ingest.gate.nodes import Field, Fields, Leaf, Many, Named, Node
 
 _MOST_ORDERS = 3  # of one object
-_MOST_WAYS = 1000
-_RARE = 0.01  # the share of the objects that are no usual ones
 _MOST_IGNORED = 300  # keys that the contract does not name
 _DEPTH = 3  # of values that nobody reads
 
@@ -32,7 +30,6 @@ class Shape:
         self._fields = {field.key: field for field in fields.fields}
         self._closed = fields.closed
         self._orders: list[list[str]] = []
-        self._ways: Counter[tuple[str, ...]] = Counter()  # the keys of an object, as they came
         self._seen: Counter[str] = Counter()
         self._ignored: dict[str, int] = {}  # the depth of its values
         self._within = {
@@ -55,24 +52,8 @@ class Shape:
         known = [text for text in found if text]
         return f"(?:{'|'.join(known)})" if known else None
 
-    def written(self) -> dict[str, bool]:
-        """The keys in the order that the usual objects keep, and whether each of those has each.
-
-        Raises Unknown where there is no such order, or one with keys that are ignored.
-        """
-        least = self._ways.total() * _RARE
-        usual = [keys for keys, count in self._ways.items() if count > least]
-        order: list[str] = []
-        # The longest say the most: of two keys that others have one by one, which comes first.
-        for keys in sorted(usual, key=len, reverse=True):
-            if not _merged(order, list(keys)) or set(keys) - self._fields.keys():
-                raise Unknown("objects that are written in several ways")
-        return {key: all(key in keys for keys in usual) for key in order}
-
     def _learn(self, pairs: _Pairs) -> None:
         keys = [key for key, _ in pairs]
-        if len(self._ways) < _MOST_WAYS or tuple(keys) in self._ways:
-            self._ways[tuple(keys)] += 1
         others = [key for key in keys if key not in self._fields]
         if len(set(keys)) < len(keys) or (others and self._closed):
             return

@@ -11,7 +11,12 @@ from pathlib import Path
 from ingest.duck import file_literal, literal, quote
 from ingest.gate import tokens
 from ingest.gate.nodes import ANY_CELL, Field, Fields, Leaf, Many, Named, Node, Unknown
-from ingest.gate.same_text import SameText
+
+
+def structure(columns: dict[str, str]) -> str:
+    """The columns as json_transform takes them."""
+    return literal(json.dumps(columns, ensure_ascii=False))
+
 
 # No text is this one, so null is only what a short row lacks.
 NOTHING = secrets.token_hex(16)
@@ -32,45 +37,24 @@ def lines_of(path: Path) -> str:
     )
 
 
-def from_json(
-    record: Fields,
-    columns: dict[str, str],
-    pattern: str,
-    lines: str,
-    same: SameText | None = None,
-) -> str:
+def from_json(record: Fields, columns: dict[str, str], pattern: str, lines: str) -> str:
     """A SELECT over the column `line` of `lines`: `_position`, `_raw`, the columns.
 
     `_raw` is null where Pydantic would accept the record, and the columns then hold its
     values; else it is the line. `_position` counts lines from $base; lines of spaces are
-    left out. With `same`, most lines need no pattern.
+    left out.
     """
     checks = " AND ".join(["r IS NOT NULL", *_checks(record, "r", itertools.count())])
-    match = f"regexp_full_match(line, {literal(tokens.SPACE + pattern + tokens.SPACE)})"
-    if same:
-        checks = f"CASE WHEN {same.proof} THEN TRUE ELSE {match} AND {checks} END"
-        made = f"SELECT *, {same.text} AS j FROM (SELECT number, line, {_read_same(same)} AS r"
-    else:
-        made = (
-            f"SELECT * FROM (SELECT number, line, CASE WHEN {match} THEN {_read(columns)} END AS r"
-        )
-    fields = "".join(
-        f", TRY_CAST(r.{quote(name)} AS {kind}) AS {quote(name)}" for name, kind in columns.items()
-    )
+    fields = "".join(f", r.{quote(name)} AS {quote(name)}" for name in columns)
     return (
-        f"SELECT {_marks('line', checks)}{fields} FROM ({made} "
-        f"FROM (SELECT line, row_number() OVER () - 1 AS number FROM {lines}) "
+        f"SELECT {_marks('line', checks)}{fields} FROM (SELECT number, line, "
+        f"CASE WHEN regexp_full_match(line, {literal(tokens.SPACE + pattern + tokens.SPACE)}) "
+        f"THEN json_transform(line, {structure(columns)}) END AS r "
+        "FROM (SELECT line, row_number() OVER () - 1 AS number "
+        f"FROM {lines}) "
         # Most lines need not be looked at for being empty.
-        "WHERE prefix(line, '{') OR NOT regexp_full_match(line, '[ \\t\\r]*')))"
+        "WHERE prefix(line, '{') OR NOT regexp_full_match(line, '[ \\t\\r]*'))"
     )
-
-
-def _read(columns: dict[str, str], line: str = "line") -> str:
-    return f"json_transform({line}, {literal(json.dumps(columns, ensure_ascii=False))})"
-
-
-def _read_same(same: SameText) -> str:
-    return _read(same.structure, "TRY_CAST(line AS JSON)" if same.guarded else "line")
 
 
 def _marks(line: str, checks: str) -> str:
