@@ -52,6 +52,11 @@ class Block:
         """Bytes of its text."""
         return self.file.size if self.file else len(self.data)
 
+    def head(self, lines: int) -> list[bytes]:
+        """So many of its first lines, without their ends; no more of a file is read."""
+        with self.file.path.open("rb") if self.file else io.BytesIO(self.data) as stream:
+            return [line.rstrip(b"\n") for line in itertools.islice(stream, lines)]
+
     def in_memory(self) -> Block:
         """The same block with its text as data."""
         if self.file is None:

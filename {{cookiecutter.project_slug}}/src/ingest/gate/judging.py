@@ -118,7 +118,7 @@ class _Bench:
                 lane: Lane = CsvLane(record, self._columns, source, cut.header)
                 yield from self._side_by_side(lane, cut)
             else:
-                lane = JsonLane(self._contract.record, self._columns)
+                lane = JsonLane(self._contract.record, self._columns, self._connection)
                 yield from self._of_json(lane, source, stream)
         self.closed = lane.closed
 

@@ -55,8 +55,14 @@ class Lane(Protocol):
 class JsonLane:
     """For records in lines: see ingest.gate.sql.from_json."""
 
-    def __init__(self, record: type[BaseModel], columns: dict[str, str]) -> None:
+    def __init__(
+        self,
+        record: type[BaseModel],
+        columns: dict[str, str],
+        connection: duckdb.DuckDBPyConnection,
+    ) -> None:
         self.closed: str | None = None
+        self._connection = connection
         self._columns = columns
         self._select: str | None = None
         self._lessons = 0
@@ -68,8 +74,7 @@ class JsonLane:
             self.closed = str(unknown)
 
     def begin(self, block: Block) -> None:
-        lines = block.in_memory().data.split(b"\n", _SAMPLE)[:_SAMPLE]
-        self.learn([line.decode("utf-8", "replace") for line in lines])
+        self.learn([line.decode("utf-8", "replace") for line in block.head(_SAMPLE)])
 
     def learn(self, lines: list[str]) -> None:
         with self._lock:
@@ -81,9 +86,9 @@ class JsonLane:
                 return
             select = sql.from_json(self._fields, self._columns, pattern, "<lines>")
             try:
-                with duckdb.connect() as connection:
+                with self._connection.cursor() as cursor:
                     probe = select.replace("<lines>", sql.SPLIT)
-                    connection.execute(probe, {"data": b"{}", "base": 0})
+                    cursor.execute(probe, {"data": b"{}", "base": 0})
                 self._select = select
             except duckdb.Error:  # a pattern too large for RE2: keep the one before
                 self._lessons = _MOST_LESSONS
