@@ -180,7 +180,7 @@ def scratch(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Path]:
     """A folder for all the tests of a file; no process that belongs to it outlives them."""
-    # Not above: there is none of it on Windows, where the tests that live nowhere run too.
+    # Not above: living.py cannot be imported on Windows, where tests without a living project run.
     from living import nothing_left_running
 
     name = request.path.stem.removeprefix("test_").replace("_", " ")

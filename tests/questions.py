@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from conftest import ROOT
 from cookiecutter.utils import create_env_with_context
+from histories import SLUG
 
 QUESTIONS = json.loads((ROOT / "cookiecutter.json").read_text("utf-8"))
 ASKED = [key for key in QUESTIONS if not key.startswith("_")]
@@ -42,7 +43,7 @@ def noted(project: Path) -> dict[str, Any]:
 
 def answers_file(**answers: Any) -> str:
     """What cookiecutter alone, without a hook, makes of .copier-answers.yml for these answers."""
-    text = next(ROOT.glob("*/.copier-answers.yml")).read_text("utf-8")
+    text = (ROOT / SLUG / ".copier-answers.yml").read_text("utf-8")
     given = {name: values[0] for name, values in TABLE["good"].items()} | {"create_venv": True}
     context = {"cookiecutter": {**given, "_template_version": "1", **answers}}
     return create_env_with_context(context).from_string(text).render(**context)

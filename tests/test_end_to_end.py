@@ -105,11 +105,13 @@ def test_a_schedule_taken_out_of_the_manifest_does_not_fire_any_more(
     project: tuple[Living, str],
 ) -> None:
     living, _ = project
-    with edited(living.path / "prefect.yaml", "slug: production", "slug: nightly"):
-        assert "removed the schedule production" in living.script("phase2_execute.sh")
-        held = living.api("/deployments/filter", {})[0]
-        assert [schedule["slug"] for schedule in held["schedules"]] == ["nightly"]
-    living.blueprint("deploy")
+    try:
+        with edited(living.path / "prefect.yaml", "slug: production", "slug: nightly"):
+            assert "removed the schedule production" in living.script("phase2_execute.sh")
+            held = living.api("/deployments/filter", {})[0]
+            assert [schedule["slug"] for schedule in held["schedules"]] == ["nightly"]
+    finally:
+        living.blueprint("deploy")
 
 
 def test_a_schedule_that_an_operator_paused_stays_paused_after_a_deploy(

@@ -20,7 +20,9 @@ def fleet(tmp_path: Path) -> Fleet:
         ("# none\n\n", "names no repository"),
         ("a/b\na/../a/b  # again\n", "in line 1 and 2"),
         ("a/b\na/b  test: true\n", "in line 1 and 2"),
-        ("a/b\nc/d  tests: make\n", "has 'tests:' in line 2. Only 'test:' and a command can"),
+        ("a/b\nc/d  tests: make\n", "has 'tests:' in line 2. Only 'test:' with a command"),
+        ("a/b\nc/d  test:make\n", "line 2 a 'test:' that is not read as one"),
+        ("a/b  Test: make\n", "line 1 a 'test:' that is not read as one"),
         ("# all\n  test: make\n", "has 'test:' in line 2"),
     ],
 )

@@ -58,7 +58,7 @@ def test_ctrl_c_ends_the_tests_of_a_repository_and_the_same_command_goes_on(
     child.send_signal(signal.SIGTERM)
     said = child.communicate(timeout=60)[1]
     assert child.returncode == 130 and "Traceback" not in said
-    wait_for(lambda: not left_running(fleet.folder), 10)
+    wait_for(lambda: not left_running(fleet.folder))
     assert git(repository, "branch", "--list", "blueprint*") == ""
     lock = next((fleet.folder / ".fleet").glob("orders-0-*/.git")) / "index.lock"
     lock.touch()

@@ -78,7 +78,7 @@ def project(stamp: Callable[..., Living]) -> Iterator[Living]:
     finally:
         (one.path / "hold").unlink(missing_ok=True)
         # A neighbour's worker counts as a user of the server until its last sign of life is old.
-        wait_for(lambda: "stays up" not in one.blueprint("down", "--limit", "0"), 120)
+        wait_for(lambda: "stays up" not in one.blueprint("down", "--limit", "0"))
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_while_the_worker_drains_its_run_finishes_and_no_new_one_is_taken(projec
         down = begun(project, "down")
         new = triggered(project)
         # The worker asked for due runs every three seconds: let it pass over this one.
-        wait_for(lambda: state(project, new["id"]) == "LATE", 60)
+        wait_for(lambda: state(project, new["id"]) == "LATE")
         assert down.poll() is None
         assert state(project, run["id"]) == "RUNNING"
     assert down.wait(timeout=120) == 0
@@ -156,7 +156,7 @@ def test_a_run_outlives_its_killed_worker_and_completes(project: Living) -> None
         worker.kill()
         worker.wait(timeout=10)
     # Its log, which the worker printed, goes on.
-    wait_for(lambda: state(project, run["id"]) not in ("RUNNING", "PENDING"), 120)
+    wait_for(lambda: state(project, run["id"]) not in ("RUNNING", "PENDING"))
     assert state(project, run["id"]) == "COMPLETED"
 
 
@@ -218,7 +218,7 @@ def test_another_projects_run_in_the_workers_hands_is_not_ended(
 
 
 def test_an_interrupted_up_goes_on_with_the_same_command(project: Living) -> None:
-    wait_for(lambda: "the server is stopped" in project.blueprint("down"), 120)
+    wait_for(lambda: "the server is stopped" in project.blueprint("down"))
     records = project.path / ".blueprint"
     moments: list[Callable[[], object]] = [
         lambda: True,
@@ -339,7 +339,7 @@ def held(living: Living) -> Iterator[dict[str, Any]]:
     hold.touch()
     try:
         run = triggered(living)
-        wait_for(holds.exists, 120)
+        wait_for(holds.exists)
         yield run
     finally:
         hold.unlink(missing_ok=True)

@@ -141,8 +141,8 @@ def _parser() -> argparse.ArgumentParser:
 def _update_options(one: argparse.ArgumentParser, answers: bool) -> None:
     one.add_argument(
         "list",
-        help="a file of git addresses or paths, one a line, each with 'test: COMMAND' behind it "
-        "where it has tests of its own; - for stdin",
+        help="a file of git addresses or paths, one a line, with 'test: COMMAND' behind one that "
+        "is tested otherwise than the rest; - for stdin",
     )
     if answers:
         one.add_argument("answer", nargs="+", metavar="key=value", help="an answer to be changed")

@@ -384,8 +384,8 @@ def _verdicts(
             refused[entry["position"]] = (entry["field"], entry["reason"], entry["raw"])
     assert found.accepted == len(rows)
     # Where few values stand in a block, DuckDB's Parquet keeps equal ones once: 0.0 and -0.0 are.
-    alike = [tuple(text and _ZERO.sub("0.0", text) for text in row) for row in rows]
-    return dict(enumerate(alike)), refused, found.way
+    kept = [tuple(text and _ZERO.sub("0.0", text) for text in row) for row in rows]
+    return dict(enumerate(kept)), refused, found.way
 
 
 def _outcome(folder: Path, source: SourceFile, record: type[BaseModel]) -> Any:
@@ -507,7 +507,7 @@ def alike(draw: st.DrawFn, record: type[BaseModel]) -> list[str]:
         line = json.dumps(dict(pairs), ensure_ascii=False, separators=(",", ":"))
         if draw(st.integers(0, 2)) == 0:
             pattern, change = draw(st.sampled_from(_SPOILED))
-            places = [found.start() for found in re.finditer(pattern, line)]
+            places = [hit.start() for hit in re.finditer(pattern, line)]
             if places:
                 place = draw(st.sampled_from(places))
                 line = line[:place] + re.sub(pattern, change, line[place:], count=1)

@@ -53,7 +53,8 @@ def read(source: str) -> list[Listed]:
     A relative path begins at the list's folder. Behind an address may stand `test: COMMAND`.
 
     Raises:
-        Problem: it cannot be read, is empty, names one twice, or has something else in a line.
+        Problem: it cannot be read, is empty, names one twice, or has another word with a colon behind an
+            address.
     """
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text("utf-8-sig")
@@ -66,11 +67,16 @@ def read(source: str) -> list[Listed]:
         entry, more, test = _parts(line)
         if more and (not entry or more != "test"):
             raise Problem(
-                f"The list {source} has '{more}:' in line {number}. Only 'test:' and a command can "
-                "stand there, behind an address."
+                f"The list {source} has '{more}:' in line {number}. Only 'test:' with a command, "
+                "or with none, can stand there, behind an address."
             )
         if not entry:
             continue
+        if re.search(r"(?i)\stest:", entry):
+            raise Problem(
+                f"The list {source} has in line {number} a 'test:' that is not read as one: write "
+                "it small, with a space behind it."
+            )
         address = entry if _URL.match(entry) else str((beside / Path(entry).expanduser()).resolve())
         if address in lines:
             raise Problem(f"The list {source} has {entry} in line {lines[address]} and {number}.")

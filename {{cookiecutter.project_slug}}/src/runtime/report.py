@@ -1,7 +1,6 @@
 """One run, told from its start to its end, also where that end is an error."""
 
 import os
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -42,8 +41,6 @@ def reported(
     Assign to the report what each step hands on. An error may carry as `judged` what had
     been counted until then. To publish never fails a run.
     """
-    if "PREFECT__WORKER_NAME" in os.environ:
-        Console.on_broken_pipe = _go_on_unread
     report, began = Report(), time.monotonic()
 
     def finish(error: BaseException | None) -> None:
@@ -69,9 +66,14 @@ def _go_on_unread(self: Console) -> None:
     Prefect prints that log by rich, and rich ends a program at the first line that nobody reads.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
+    for output in (1, 2):
+        os.dup2(nowhere, output)
     os.close(nowhere)
+
+
+# Here, since Prefect's first lines come before any of the flow's.
+if "PREFECT__WORKER_NAME" in os.environ:
+    Console.on_broken_pipe = _go_on_unread
 
 
 def _publish(summary: RunSummary) -> None:
