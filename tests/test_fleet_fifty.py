@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from histories import Template, git
-from living import free_port
+from living import free_port, wait_for
 from teams import (
     BRANCH,
     EDITED,
@@ -110,7 +110,7 @@ def test_fifty_repositories_are_updated_and_ten_conflicts_are_told_and_left_alon
     assert f"$ {STUB}\n" in Path(done["orders-48"]["log"]).read_text("utf-8")
     assert (done["newer"]["state"], done["newer"]["now"]) == ("current", "v0.3.0")
     assert not [one for one in others.values() if one.references() != one.before]
-    assert not left_running(fleet.folder)
+    wait_for(lambda: not left_running(fleet.folder))
 
     # With one of each edit.
     few = dict([*fifty.items()][:7]) | others

@@ -271,11 +271,9 @@ def test_the_first_commands_of_the_templates_readme_work(template: Path, tmp_pat
     port = f"prefect_api_url=http://127.0.0.1:{free_port()}/api"
     text = block.text.replace("gh:org/prefect-blueprint", f"--no-input '{template}' {port}")
     assert text != block.text
-    home = tmp_path / "home"
     tools = Path(shutil.which("cookiecutter") or "").parent
-    living = Living(tmp_path / "enterprise-data-pipeline", "", home / "prefect")
+    living = Living(tmp_path / "enterprise-data-pipeline", "", tmp_path / "home" / "prefect")
     living.environment["PATH"] = f"{tools}:{living.environment['PATH']}"
-    home.mkdir()
     with nothing_left_running(tmp_path):
         try:
             done = _shell(living, text, tmp_path)

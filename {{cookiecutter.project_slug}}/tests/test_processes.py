@@ -45,13 +45,18 @@ def wait_for(condition: Callable[[], object]) -> None:
 
 def started(worker: Supervised) -> psutil.Process:
     process = worker.start([sys.executable, "-c", WORKER_LIKE], os.environ)
-    wait_for(lambda: b"ready" in worker.log.read_bytes())
+    wait_for(lambda: worker.log.read_bytes().endswith(b"\n"))
     return process
+
+
+def child_of(worker: Supervised) -> psutil.Process:
+    """What a process that looks like a worker has started."""
+    return psutil.Process(int(worker.log.read_text().split()[1]))
 
 
 def test_a_started_process_is_found_again_and_stopped_with_its_children(worker: Supervised) -> None:
     process = started(worker)
-    child = psutil.Process(int(worker.log.read_text().split()[1]))
+    child = child_of(worker)
     assert worker.process() == process
     assert worker.stop()
     assert worker.process() is None
@@ -69,8 +74,10 @@ def test_a_process_started_from_a_script_in_the_background_can_still_be_stopped(
         process = started(worker)
     finally:
         signal.signal(signal.SIGINT, before)
+    child = child_of(worker)
     process.terminate()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
+    child.kill()  # nobody else's by now
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX sessions")
