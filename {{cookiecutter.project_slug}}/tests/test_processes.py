@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -118,15 +119,16 @@ def test_what_somebody_started_is_found_and_is_not_for_us_to_stop(worker: Superv
 def test_the_runs_of_a_worker_are_found_after_it_was_killed() -> None:
     code = "import subprocess, sys, time; print('up', flush=True); time.sleep(60)"
     marks = {"PREFECT__FLOW_RUN_ID": "a run", "BLUEPRINT_PROJECT": "mine"}
-    runs = []
+    # They are looked for on the whole machine, where another project may be tested at this moment.
+    mine, runs = f"my worker {uuid4()}", []
     try:
-        for name in ("my worker", "another worker"):
+        for name in (mine, "another worker"):
             environment = {**os.environ, **marks, "PREFECT__WORKER_NAME": name}
             command = [sys.executable, "-c", code]
             runs.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
             assert runs[-1].stdout is not None
             assert runs[-1].stdout.readline()
-        found = processes.runs_of("my worker")
+        found = processes.runs_of(mine)
         assert {run: [one.pid for one in of] for run, of in found.items()} == {
             "a run": [runs[0].pid]
         }
