@@ -64,19 +64,9 @@ def read(source: str) -> list[Listed]:
     lines: dict[str, int] = {}
     tests: dict[str, str | None] = {}
     for number, line in enumerate(text.splitlines(), start=1):
-        entry, more, test = _parts(line)
-        if more and (not entry or more != "test"):
-            raise Problem(
-                f"The list {source} has '{more}:' in line {number}. Only 'test:' with a command, "
-                "or with none, can stand there, behind an address."
-            )
+        entry, test = _parts(line, f"The list {source} has", f"in line {number}")
         if not entry:
             continue
-        if re.search(r"(?i)\stest:", entry):
-            raise Problem(
-                f"The list {source} has in line {number} a 'test:' that is not read as one: write "
-                "it small, with a space behind it."
-            )
         address = entry if _URL.match(entry) else str((beside / Path(entry).expanduser()).resolve())
         if address in lines:
             raise Problem(f"The list {source} has {entry} in line {lines[address]} and {number}.")
@@ -86,11 +76,21 @@ def read(source: str) -> list[Listed]:
     return [Listed(address, _name(address, list(lines)), tests[address]) for address in lines]
 
 
-def _parts(line: str) -> tuple[str, str, str | None]:
-    """A line's address, and the word before a colon with what stands behind that, if it has one."""
+def _parts(line: str, has: str, where: str) -> tuple[str, str | None]:
+    """A line's address, "" where it has none, and what stands behind its `test:`."""
     text = re.sub(r"(^|\s)#.*", "", line).strip()
     found = _WITH_MORE.fullmatch(text)
-    return (found[1], found[2], found[3] or "") if found else (text, "", None)
+    entry, more = (found[1], found[2]) if found else (text, "")
+    if more and (not entry or more != "test"):
+        raise Problem(
+            f"{has} '{more}:' {where}. Only 'test:' with a command, or with none, can stand there, "
+            "behind an address."
+        )
+    if re.search(r"(?i)\stest:", entry):
+        raise Problem(
+            f"{has} {where} a 'test:' that is not read as one: write it small, with a space behind it."
+        )
+    return entry, (found[3] or "") if found else None
 
 
 def _name(address: str, addresses: Sequence[str]) -> str:

@@ -9,11 +9,6 @@ import yaml
 from teams import Fleet
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("text", "told"),
     [

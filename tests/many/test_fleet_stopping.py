@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 import signal
-from pathlib import Path
 
 import pytest
 from histories import Template, git
 from living import wait_for
-from teams import Fleet, Team, left_running, merged, names, with_a_release
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def small(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """A template of a few files, at v0.2.0, with v0.3.0 tagged ahead of what is checked out."""
-    folder = tmp_path_factory.mktemp("small") / "template"
-    return with_a_release(Template.small(released, folder))
+from teams import Fleet, Team, left_running, merged, names
 
 
 def test_ctrl_c_leaves_whole_projects_alone_and_the_same_command_goes_on(

@@ -11,19 +11,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from histories import Template, git
-from teams import HOSTILE, Fleet, names, stamped, with_a_release
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Fleet:
-    return Fleet(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def small(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """A template of a few files, at v0.2.0, with v0.3.0 tagged ahead of what is checked out."""
-    folder = tmp_path_factory.mktemp("small") / "template"
-    return with_a_release(Template.small(released, folder))
+from teams import HOSTILE, Fleet, names, stamped
 
 
 def test_all_faults_of_a_table_are_told_at_once_and_nothing_is_stamped(fleet: Fleet) -> None:
