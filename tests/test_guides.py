@@ -255,7 +255,7 @@ def test_a_guide_of_the_template_itself_is_run_by_its_own_test_or_marked(guide: 
     unmarked = [one for one in blocks(guide) if one.language == "sh" and not one.mark]
     followed = any(
         f'"{guide.name}"' in test.read_text("utf-8")
-        for test in Path(__file__).parent.glob("test_*.py")
+        for test in Path(__file__).parent.rglob("test_*.py")
         if test.name != Path(__file__).name
     )
     assert not unmarked or followed, "no test runs this"

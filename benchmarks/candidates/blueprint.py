@@ -5,6 +5,7 @@ Runs in the stamped project's own environment. All that knows the engine's inter
 
 from __future__ import annotations
 
+import httpcore2  # noqa: F401 (imported with the first request)
 from data_pipeline.config import DEFAULT_BATCH_SIZE, LIMITS
 from data_pipeline.contract import CONTRACT
 from data_pipeline.transform import transform

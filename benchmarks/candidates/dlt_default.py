@@ -16,6 +16,7 @@ os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
 import dlt  # noqa: E402
 import duckdb  # noqa: E402, F401
 import orjson  # noqa: E402
+import pandas  # noqa: E402, F401 (dlt imports it with the first load)
 import requests  # noqa: E402
 from data_pipeline.contract import Record  # noqa: E402
 from dlt.destinations.impl.duckdb import duck  # noqa: E402, F401

@@ -5,6 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = next(ROOT.glob("*/src/ingest")).parents[1]
 sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "tests")]
+# Before a test imports it: so that what differs is shown.
+pytest.register_assert_rewrite("engine.verdicts")

@@ -297,3 +297,43 @@ def test_a_row_with_too_many_cells_is_kept_whole(tmp_path: Path, row: str) -> No
     result = judged(tmp_path, ["id", "7", row, "8"], fmt=Format.CSV, batch_size=10)
     assert [row["id"] for row in staged(result)] == [7, 8]
     assert json.loads(refused(tmp_path)[0]["raw"]) == row.split(",")
+
+
+class Long(BaseModel):
+    id: int
+    first: str
+    second: Annotated[str, Field(max_length=100)]
+    third: str
+    inner: list[dict[str, str]] | None = None
+
+
+def test_a_long_line_is_cut_at_a_key_and_judged_as_a_whole(tmp_path: Path) -> None:
+    usual = {"id": 1, "first": "ä" * 100, "second": "x" * 100, "third": "y" * 100}
+    lines = [json.dumps(usual | {"id": number}, ensure_ascii=False) for number in range(200)]
+    short, twice = dict(usual), lines[0].replace('"third"', '"second"')
+    del short["second"]
+    odd = [
+        json.dumps(usual | {"first": "second", "third": "third"}),
+        json.dumps(usual | {"inner": [{"second": "s", "third": "t"}]}),
+        lines[0].replace('"second"', '"s\\u0065cond"'),
+        lines[0][:-1] + ',"second":"the last counts"}',
+        lines[0][:-1] + ',"second":5}',
+        json.dumps(short),
+        twice,
+        lines[0].replace("x", ""),
+        lines[0].replace("x", "xx"),
+        lines[0].replace('"second": "', '"second": ["').replace('x",', 'x"],'),
+        lines[0].replace('"second"', 'second"'),
+        lines[0].replace('"id": 0', '"id": 0.5'),
+        lines[0].replace('"third": "', '"third": 1, "z": "'),
+    ]
+    result = judged(tmp_path, [*lines, *odd], batch_size=500, record=Long)
+    rows = staged(result)
+    sound = [odd[place] for place in (0, 1, 2, 3, 7)]
+    expected = [json.loads(line) for line in [*lines, *sound]]
+    named = ("id", "first", "second", "third")
+    assert [tuple(row[name] for name in named) for row in rows] == [
+        tuple(record[name] for name in named) for record in expected
+    ]
+    assert [entry["position"] for entry in refused(tmp_path)] == [205, 206, 207, *range(209, 214)]
+    assert result.way == f"the gate for {201 / 213:.1%}, Pydantic for 12 records"

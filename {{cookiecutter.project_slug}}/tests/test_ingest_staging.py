@@ -68,6 +68,29 @@ def test_the_last_of_equal_keys_wins(tmp_path: Path) -> None:
     assert sorted(rows(ready, "tags['place']")) == [(4,), (5,)]
 
 
+@pytest.mark.parametrize(
+    ("keys", "kept"),
+    [((1, 2, 3), 3), ((3, 2, 1), 3), ((1, 2, 2), 2), ((2, 1, 2), 2), ((1, 3, 2, 1), 3), ((), 0)],
+)
+def test_in_whatever_order_keys_come_each_is_one_row(
+    tmp_path: Path, keys: tuple[int, ...], kept: int
+) -> None:
+    ready = staged(tmp_path, [json.dumps({"id": key}) for key in keys])
+    assert (ready.count, ready.duplicates) == (kept, len(keys) - kept)
+
+
+@pytest.mark.parametrize("keys", [(1, None, 1), (None, None), (None, 1, 2)])
+def test_a_key_of_null_is_told_however_the_others_stand(
+    tmp_path: Path, keys: tuple[int | None, ...]
+) -> None:
+    class Loose(BaseModel):
+        id: int | None
+        at: AwareDatetime | None = None
+
+    with pytest.raises(TransformError, match="1 rows have no id"):
+        staged(tmp_path, [json.dumps({"id": key}) for key in keys], record=Loose)
+
+
 def test_without_a_key_every_record_is_a_row(tmp_path: Path) -> None:
     ready = staged(tmp_path, ['{"id":1}', '{"id":1}'], key=())
     assert (ready.count, ready.duplicates) == (2, 0)

@@ -82,9 +82,9 @@ class JsonLane:
                 return
             self._lessons += 1
             self._shape.learn(lines[:_SAMPLE])
-            if not (pattern := self._shape.pattern()):
+            if not (line := self._shape.line()):
                 return
-            select = sql.from_json(self._fields, self._columns, pattern, "<lines>")
+            select = sql.from_json(self._fields, self._columns, line, "<lines>")
             try:
                 with self._connection.cursor() as cursor:
                     probe = select.replace("<lines>", sql.SPLIT)

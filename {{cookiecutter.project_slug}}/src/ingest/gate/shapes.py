@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
 from ingest.gate import tokens
 from ingest.gate.nodes import Field, Fields, Leaf, Many, Named, Node
@@ -17,6 +17,20 @@ from ingest.gate.nodes import Field, Fields, Leaf, Many, Named, Node
 _MOST_ORDERS = 3  # of one object
 _MOST_IGNORED = 300  # keys that the contract does not name
 _DEPTH = 3  # of values that nobody reads
+# From some 150 bytes on, an expression takes twice as long for each: what RE2 keeps of the states
+# that it passes through no longer fits into the processor's nearest cache (32 kB).
+_PIECE = 120  # bytes of a line that one expression shall match
+_MOST_PIECES = 6
+_NEARLY_ALL = 0.95
+_MEASURED = 100  # lines of a lesson that are looked at for where their keys stand
+_CUT = "\0"  # no pattern holds it
+
+
+class Line(NamedTuple):
+    """A line is what these patterns match, one after the other, with these texts between them."""
+
+    patterns: list[str]
+    between: list[str]
 
 
 class _Pairs(list[tuple[str, Any]]):
@@ -35,9 +49,11 @@ class Shape:
         self._within = {
             field.key: Shape(inner) for field in fields.fields if (inner := _object_in(field.node))
         }
+        self._lines: list[str] = []
 
-    def learn(self, lines: Iterable[str]) -> None:
+    def learn(self, lines: list[str]) -> None:
         """Look at how these records are written; what is no record teaches nothing."""
+        self._lines += lines[:_MEASURED]
         for line in lines:
             try:
                 value = json.loads(line, object_pairs_hook=_Pairs)
@@ -46,11 +62,39 @@ class Shape:
             if isinstance(value, _Pairs):
                 self._learn(value)
 
-    def pattern(self) -> str | None:
-        """What a whole object looks like, or None where nothing is known of it."""
-        found = [self._of(order) for order in self._orders]
+    def line(self) -> Line | None:
+        """What a line of one such object looks like, or None where nothing is known of it."""
+        cuts = self._cuts() if len(self._orders) == 1 else []
+        if not (pattern := self._pattern(cuts)):
+            return None
+        patterns = f"{tokens.SPACE}{pattern}{tokens.SPACE}".split(_CUT)
+        return Line(patterns, [_written(key) for key in cuts])
+
+    def _pattern(self, cuts: Collection[str] = ()) -> str | None:
+        """What a whole object looks like, with _CUT in the place of these keys."""
+        found = [self._of(order, cuts) for order in self._orders]
         known = [text for text in found if text]
-        return f"(?:{'|'.join(known)})" if known else None
+        return known[0] if len(known) == 1 else f"(?:{'|'.join(known)})" if known else None
+
+    def _cuts(self) -> list[str]:
+        """The keys at which a line falls into pieces of about _PIECE bytes.
+
+        Each is one that nearly every line has just once; with another, no line is lost: a line
+        that does not fall into its pieces is judged by Pydantic.
+        """
+        places: dict[str, float] = {}
+        for key in self._orders[0][1:]:
+            text = _written(key)
+            found = [line.index(text) for line in self._lines if line.count(text) == 1]
+            if not self._may_miss(key) and len(found) > _NEARLY_ALL * len(self._lines):
+                places[key] = sum(found) / len(found)
+        size = sum(map(len, self._lines)) / len(self._lines)
+        pieces = min(round(size / _PIECE), _MOST_PIECES) if places else 1
+        cuts = {
+            min(places, key=lambda key: abs(places[key] - size * piece / pieces))
+            for piece in range(1, pieces)
+        }
+        return sorted(cuts, key=places.__getitem__)
 
     def _learn(self, pairs: _Pairs) -> None:
         keys = [key for key, _ in pairs]
@@ -70,12 +114,12 @@ class Shape:
         if not fits and len(self._orders) < _MOST_ORDERS:
             self._orders.append(keys)
 
-    def _of(self, order: list[str]) -> str | None:
+    def _of(self, order: list[str], cuts: Collection[str]) -> str | None:
         """The pattern of an object whose keys come in this order."""
         here = set(order)
         if any(not field.optional and key not in here for key, field in self._fields.items()):
             return None
-        texts = {key: self._pair(key) for key in order}
+        texts = {key: self._pair(key, key in cuts) for key in order}
         written = [key for key in order if texts[key]]
         if any(key not in written and not self._may_miss(key) for key in order):
             return None
@@ -97,15 +141,19 @@ class Shape:
     def _may_miss(self, key: str) -> bool:
         return key not in self._fields or self._fields[key].optional
 
-    def _pair(self, key: str) -> str | None:
+    def _pair(self, key: str, is_cut: bool) -> str | None:
         if key in self._fields:
             value = _value(self._fields[key], self._within.get(key))
         else:
             value = tokens.any_value(min(self._ignored[key], _DEPTH))
         if value is None:
             return None
-        name = tokens.escape(json.dumps(key, ensure_ascii=False))
+        name = _CUT if is_cut else tokens.escape(_written(key))
         return f"{name}{tokens.SPACE}:{tokens.SPACE}{value}"
+
+
+def _written(key: str) -> str:
+    return json.dumps(key, ensure_ascii=False)
 
 
 def _value(field: Field, within: Shape | None) -> str | None:
@@ -124,7 +172,7 @@ def _of_node(node: Node, within: Shape | None) -> str | None:
         empty = None if node.filled else rf"\[{tokens.SPACE}\]"
         found = tokens.array(item, filled=node.filled) if item else empty
     else:
-        found = within.pattern() if within else None
+        found = within._pattern() if within else None
     if not node.nullable:
         return found
     return f"(?:{found}|null)" if found else "null"

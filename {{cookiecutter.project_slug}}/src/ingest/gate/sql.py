@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ingest.duck import file_literal, literal, quote
-from ingest.gate import tokens
 from ingest.gate.nodes import ANY_CELL, Field, Fields, Leaf, Many, Named, Node, Unknown
+from ingest.gate.shapes import Line
 
 
 def structure(columns: dict[str, str]) -> str:
@@ -37,7 +37,7 @@ def lines_of(path: Path) -> str:
     )
 
 
-def from_json(record: Fields, columns: dict[str, str], pattern: str, lines: str) -> str:
+def from_json(record: Fields, columns: dict[str, str], line: Line, lines: str) -> str:
     """A SELECT over the column `line` of `lines`: `_position`, `_raw`, the columns.
 
     `_raw` is null where Pydantic would accept the record, and the columns then hold its
@@ -46,15 +46,31 @@ def from_json(record: Fields, columns: dict[str, str], pattern: str, lines: str)
     """
     checks = " AND ".join(["r IS NOT NULL", *_checks(record, "r", itertools.count())])
     fields = "".join(f", r.{quote(name)} AS {quote(name)}" for name in columns)
+    matches, cut = _matched(line, lines)
     return (
         f"SELECT {_marks('line', checks)}{fields} FROM (SELECT number, line, "
-        f"CASE WHEN regexp_full_match(line, {literal(tokens.SPACE + pattern + tokens.SPACE)}) "
-        f"THEN json_transform(line, {structure(columns)}) END AS r "
-        "FROM (SELECT line, row_number() OVER () - 1 AS number "
-        f"FROM {lines}) "
+        f"CASE WHEN {matches} THEN json_transform(line, {structure(columns)}) END AS r "
+        # The window keeps DuckDB from cutting a line anew for each piece that it looks at.
+        f"FROM (SELECT *, row_number() OVER () - 1 AS number FROM ({cut})) "
         # Most lines need not be looked at for being empty.
         "WHERE prefix(line, '{') OR NOT regexp_full_match(line, '[ \\t\\r]*'))"
     )
+
+
+def _matched(line: Line, lines: str) -> tuple[str, str]:
+    """The condition that a line is such a one, and the SELECT of what that asks for.
+
+    A line that holds what stands between two pieces more than once is none.
+    """
+    cut, rest, pieces, conditions = f"SELECT line FROM {lines}", "line", [], []
+    for place, text in enumerate(line.between):
+        cut = f"SELECT *, string_split({rest}, {literal(text)}) AS c{place} FROM ({cut})"
+        conditions.append(f"len(c{place}) = 2")
+        pieces.append(f"c{place}[1]")
+        rest = f"c{place}[2]"
+    for piece, pattern in zip([*pieces, rest], line.patterns, strict=True):
+        conditions.append(f"regexp_full_match({piece}, {literal(pattern)})")
+    return " AND ".join(conditions), cut
 
 
 def _marks(line: str, checks: str) -> str:

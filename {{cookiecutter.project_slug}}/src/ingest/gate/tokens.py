@@ -89,12 +89,17 @@ def integer(low: int | None, high: int | None) -> str:
 
 
 def _ranges(low: int, high: int) -> list[str]:
-    """Patterns of equal-length numbers that together are low … high, both not negative."""
+    """Patterns that together are the numbers low … high, both not negative."""
     found = []
     while low <= high:
-        end = min(high, 10 ** len(str(low)) - 1)
-        found += _same_length(str(low), str(end))
-        low = end + 1
+        length, whole = len(str(low)), len(str(high + 1)) - 1
+        if low == 10 ** (length - 1) and length < whole:  # all numbers of these lengths
+            found.append("[1-9]" + _times("[0-9]", length - 1, whole - 1))
+            low = 10**whole
+        else:
+            end = min(high, 10**length - 1)
+            found += _same_length(str(low), str(end))
+            low = end + 1
     return found
 
 

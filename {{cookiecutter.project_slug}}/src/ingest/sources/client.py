@@ -21,10 +21,11 @@ from ingest.say import Say
 from ingest.sources.request import Request, plain, without_secrets
 
 USER_AGENT = f"prefect-blueprint (httpx2/{httpx2.__version__})"
-# The library asks the system for 64 kB at a time, and handling each takes about as long as its
-# arrival: with twice as much, a body comes a third faster from a server nearby. From 128 kB on
-# the memory for each is mapped anew, which halves what comes through TLS in records of 16 kB.
-READ_AT_ONCE = 120 * 1024  # bytes
+# Bytes: with the library's 64 kB, handling a plain body takes about as long as its arrival.
+READ_AT_ONCE = 1 << 20
+# Until so many bytes were once given back, Linux's C library maps memory of over 128 kB anew for
+# each read, which halves what comes through TLS in records of 16 kB.
+_GIVEN_BACK = 30 << 20
 RETRY_AFTER_LIMIT = 300.0  # seconds that one request waits for a server in all
 MAX_REDIRECTS = 20
 # Answers that a server gives for its own momentary trouble.
@@ -49,6 +50,7 @@ class Client:
         import httpcore2
 
         httpcore2.HTTP11Connection.READ_NUM_BYTES = READ_AT_ONCE
+        bytearray(_GIVEN_BACK)
         # No transport of our own: with one, the proxy variables would count for nothing.
         self._client = httpx2.Client(headers={"User-Agent": USER_AGENT})
 
