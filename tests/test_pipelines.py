@@ -6,20 +6,20 @@ import re
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import copier
 import pytest
 import yaml
+from bake import CHECKS
 from conftest import commit_all
-from living import Living, Source, free_port, nothing_left_running, wait_for
-from test_stamped_project import CHECKS
+from histories import git, replace
+from living import HARD, Living, Source, free_port, wait_for
 
 pytestmark = pytest.mark.slow
 
-NAME = """Müller's "Q3" Ledger"""
 PARCELS = 400
 HEAD = b"parcel_id,sent_on,weight,to\n"
 ROWS = b"".join(
@@ -28,18 +28,10 @@ ROWS = b"".join(
 
 
 @pytest.fixture(scope="module")
-def scratch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    path = tmp_path_factory.mktemp("two pipelines")
-    with nothing_left_running(path):
-        yield path
-
-
-@pytest.fixture(scope="module")
 def source() -> Iterator[Source]:
     # Whoever adds a pipeline types such an address in quotes; it has one of its own.
     served = Source(HEAD + ROWS, "it's%20the%20post.csv")
     yield served
-    served.held.clear()
     served.close()
 
 
@@ -50,30 +42,14 @@ def template_copy(released: Path, scratch: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def living(template_copy: Path, scratch: Path, source: Source) -> Iterator[Living]:
+def living(
+    stamp_from: Callable[..., Path], template_copy: Path, scratch: Path, source: Source
+) -> Iterator[Living]:
     """A project of hard answers, committed; a pipeline was added to it, and committed too."""
-    from cookiecutter.main import cookiecutter
-
-    config = scratch / "config.yaml"
-    settings = {"cookiecutters_dir": str(scratch / "made"), "replay_dir": str(scratch / "replay")}
-    config.write_text(yaml.safe_dump(settings), "utf-8")
-    port = free_port()
-    answers = {
-        "project_name": NAME,
-        "project_slug": "ledger",
-        "work_pool_name": "it's the pool",
-        "schedule": "15 6 * * MON-FRI",
-        "timezone": "Europe/Berlin",
-        "prefect_api_url": f"http://127.0.0.1:{port}/api",
-    }
-    path = cookiecutter(
-        str(template_copy),
-        no_input=True,
-        extra_context=answers,
-        output_dir=str(scratch / "stamped"),
-        config_file=str(config),
-    )
-    one = Living(Path(path), f"http://127.0.0.1:{port}/api", scratch / "home" / "prefect")
+    api_url = f"http://127.0.0.1:{free_port()}/api"
+    answers = HARD | {"project_slug": "ledger", "prefect_api_url": api_url, "create_venv": True}
+    path = stamp_from(str(template_copy), scratch / "stamped", answers=answers)
+    one = Living(path, api_url, scratch / "home" / "prefect")
     commit_all(one.path, "Stamp", tag="stamped")
     asked = ("--source-url", source.url, "--schedule", "30 5 * * *", "--timezone", "Asia/Tokyo")
     one.blueprint("add-pipeline", "parcels", *asked)
@@ -82,11 +58,6 @@ def living(template_copy: Path, scratch: Path, source: Source) -> Iterator[Livin
     finally:
         source.held.clear()
         one.blueprint("down")
-
-
-def git(path: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=path, check=True, capture_output=True, text=True)
-    return done.stdout
 
 
 def held(living: Living) -> dict[str, dict[str, Any]]:
@@ -122,9 +93,7 @@ def test_an_update_of_the_template_keeps_it(
         ("pyproject.toml", '    "packaging",\n', '    "packaging>=24",\n'),
         ("src/data_pipeline/config.py", "MAX_WORKERS = 4", "MAX_WORKERS = 5"),
     ):
-        text = (inside / file).read_text("utf-8")
-        assert text.count(old) == 1
-        (inside / file).write_text(text.replace(old, new), "utf-8")
+        replace(inside / file, old, new)
     commit_all(template_copy, "Improve", tag="v99.0.0")
     monkeypatch.setenv("COPIER_CACHE_DIR", str(scratch / "cache"))
     clone = scratch / "clone"

@@ -15,7 +15,8 @@ from urllib.parse import quote
 
 import pytest
 from conftest import not_run
-from living import Living, Source, free_port, nothing_left_running, wait_for
+from living import Living, Source, wait_for
+from on_server import asked_for, deployment, state_of
 
 pytestmark = pytest.mark.slow
 
@@ -38,45 +39,29 @@ FLAGS = [
 
 
 @pytest.fixture(scope="module")
-def source(template: Path) -> Iterator[Source]:
-    served = Source(next(template.glob("*/data/sample_orders.ndjson")).read_bytes())
-    yield served
-    served.close()
-
-
-@pytest.fixture(scope="module")
-def living(
-    stamp_into: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory, source: Source
-) -> Iterator[Living]:
+def living(stamp_living: Callable[..., Living], source: Source) -> Iterator[Living]:
     """A project after all its phases and one more run, whose source failed twice."""
-    scratch = tmp_path_factory.mktemp("ui")
-    with nothing_left_running(scratch):
-        api_url = f"http://127.0.0.1:{free_port()}/api"
-        path = stamp_into(
-            scratch,
-            create_venv=True,
-            project_name=NAME,
-            work_pool_name=POOL,
-            schedule="0 9 * * *",
-            timezone=CHICAGO,
-            source_url=source.url,
-            prefect_api_url=api_url,
-        )
-        _keep_the_sample_contract(path)
-        one = Living(path, api_url, scratch / "home" / "prefect")
-        try:
-            one.script("execute_all_phases.sh")
-            source.fail_next = 2
-            one.blueprint("run")
-            yield one
-        finally:
-            one.blueprint("down")
+    one = stamp_living(
+        "first",
+        project_name=NAME,
+        work_pool_name=POOL,
+        schedule="0 9 * * *",
+        timezone=CHICAGO,
+        source_url=source.url,
+    )
+    try:
+        one.script("execute_all_phases.sh")
+        source.fail_next = 2
+        one.blueprint("run")
+        yield one
+    finally:
+        one.blueprint("down")
 
 
 @pytest.fixture(scope="module")
 def run(living: Living) -> dict[str, Any]:
     """The run whose source failed twice: the last that began."""
-    return _last_run(living)
+    return asked_for(living)[0]
 
 
 @pytest.fixture(scope="module")
@@ -149,14 +134,14 @@ def test_the_deployment_production_etl_is_visible(page: Any, living: Living) -> 
     row.get_by_text(NAME).wait_for()
     row.get_by_text("Ready", exact=True).wait_for()
     row.get_by_role("link", name="production-etl").click()
-    page.wait_for_url(f"**/deployments/deployment/{_deployment(living)['id']}*")
+    page.wait_for_url(f"**/deployments/deployment/{deployment(living)['id']}*")
     page.get_by_text(POOL).first.wait_for()
 
 
 def test_the_schedules_next_run_is_at_9_am_in_chicago(
     page: Any, living: Living, picture: Any
 ) -> None:
-    page.goto(f"/deployments/deployment/{_deployment(living)['id']}")
+    page.goto(f"/deployments/deployment/{deployment(living)['id']}")
     following = page.get_by_text(re.compile("Scheduled for")).first
     following.wait_for()
     assert re.fullmatch(r"Scheduled for \d{4}/\d\d/\d\d 09:00:00 AM", following.inner_text())
@@ -221,7 +206,7 @@ def test_the_runs_artifact_is_there_and_reads_well(
 
 def test_the_artifact_of_a_failed_run_says_why_first(page: Any, living: Living) -> None:
     living.fails(living.tool("blueprint"), "run", "--param", "source_url=data/none.csv")
-    failed = _last_run(living)
+    failed = asked_for(living)[0]
     page.goto(f"/runs/flow-run/{failed['id']}")
     page.get_by_text("Failed", exact=True).first.wait_for()
     page.get_by_text("Artifacts", exact=True).last.click()
@@ -233,12 +218,12 @@ def test_the_artifact_of_a_failed_run_says_why_first(page: Any, living: Living) 
 
 
 def test_parameter_overrides_work_in_the_run_form(page: Any, living: Living) -> None:
-    page.goto(f"/deployments/deployment/{_deployment(living)['id']}/run")
+    page.goto(f"/deployments/deployment/{deployment(living)['id']}/run")
     page.locator("input[type=number]").fill("7000")
     page.get_by_role("button", name="Submit").click()
     # Other runs are lined up by the schedule, so the asked one is known by its parameter.
-    asked = wait_for(lambda: [one for one in _runs(living) if _batch_size(one) == 7000])[0]
-    wait_for(lambda: _state(living, asked) == "COMPLETED")
+    asked = wait_for(lambda: [one for one in asked_for(living) if _batch_size(one) == 7000])[0]
+    wait_for(lambda: state_of(living, asked["id"])["type"] == "COMPLETED")
     page.goto(f"/runs/flow-run/{asked['id']}")
     page.get_by_text("Completed", exact=True).first.wait_for()
     page.get_by_text("Parameters", exact=True).last.click()
@@ -247,45 +232,20 @@ def test_parameter_overrides_work_in_the_run_form(page: Any, living: Living) -> 
 
 
 def test_the_run_form_refuses_a_bad_batch_size(page: Any, living: Living, picture: Any) -> None:
-    before = len(_runs(living))
-    page.goto(f"/deployments/deployment/{_deployment(living)['id']}/run")
+    before = len(asked_for(living))
+    page.goto(f"/deployments/deployment/{deployment(living)['id']}/run")
     page.locator("input[type=number]").fill("0")
     page.get_by_role("button", name="Submit").click()
     refusal = page.get_by_text(re.compile("'batch_size'.*0 is less than the minimum of 1")).last
     refusal.wait_for()
     assert page.url.endswith("/run")
-    assert len(_runs(living)) == before
+    assert len(asked_for(living)) == before
     picture("refused")
-
-
-def _keep_the_sample_contract(path: Path) -> None:
-    """The source is the sample, over HTTP: a contract that somebody has edited is kept."""
-    contract = path / "src" / "data_pipeline" / "contract.py"
-    text = contract.read_text("utf-8")
-    contract.write_text(text.replace('"""One order."""', '"""One order of ours."""'), "utf-8")
 
 
 def _ui(living: Living) -> str:
     return living.api_url.removesuffix("/api")
 
 
-def _deployment(living: Living) -> dict[str, Any]:
-    return living.api("/deployments/filter", {})[0]
-
-
-def _runs(living: Living) -> list[dict[str, Any]]:
-    """The runs that were asked for, the newest first; not those that the schedule lined up."""
-    asked = {"sort": "EXPECTED_START_TIME_DESC", "limit": 200}
-    return [one for one in living.api("/flow_runs/filter", asked) if not one["auto_scheduled"]]
-
-
-def _last_run(living: Living) -> dict[str, Any]:
-    return _runs(living)[0]
-
-
 def _batch_size(run: dict[str, Any]) -> int | None:
     return run["parameters"].get("batch_size")
-
-
-def _state(living: Living, run: dict[str, Any]) -> str:
-    return living.api(f"/flow_runs/{run['id']}")["state"]["type"]
