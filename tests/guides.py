@@ -6,6 +6,20 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+# In the order in which they are run, each from where the one before has left the project.
+GUIDES = [
+    *("docs/START_HERE.md", "docs/QUICK_START.md", "docs/EXECUTION_INSTRUCTIONS.md"),
+    *("docs/SERVER_INSTRUCTIONS.md", "docs/VALIDATION_INSTRUCTIONS.md", "docs/EXECUTION_GUIDE.md"),
+    *("README.md", "docs/RUNS.md", "docs/CONTRACT.md", "docs/PIPELINES.md", "docs/SOURCES.md"),
+    *("docs/TARGETS.md", "docs/UPDATING.md", "docs/README.md", "docs/INDEX.md"),
+]
+# What the project answers in which they are read and followed.
+ANSWERS = {
+    "project_name": "Müller's Orders",
+    "work_pool_name": "it's the pool",
+    "timezone": "Europe/Berlin",
+}
+
 # A comment on the line before a block says what is done with it:
 #   not run: why        this machine lacks what it needs
 #   fails: why          it shall end with another exit code than 0

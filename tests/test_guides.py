@@ -1,42 +1,28 @@
-"""Every command of every guide works, every file that one names is there, every link leads on."""
+"""The guides as they are read: every file that one names is there, every link leads on.
+
+What they say is to be typed is typed in test_guides_followed.py.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
-import signal
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bake import CHECKS
 from conftest import ROOT, BakedProject
-from guides import Block, anchors, blocks, links, named_files, prose
-from histories import Template, comes_from
-from living import Living, free_port, nothing_left_running, wait_for
+from guides import ANSWERS, GUIDES, anchors, blocks, links, named_files, prose
 from test_rendering import EXPECTED
-from test_stamped_project import CHECKS
 
-NAME = "Müller's Orders"
-POOL = "it's the pool"
-
-# In the order in which they are run, each from where the one before has left the project.
-GUIDES = [
-    *("docs/START_HERE.md", "docs/QUICK_START.md", "docs/EXECUTION_INSTRUCTIONS.md"),
-    *("docs/SERVER_INSTRUCTIONS.md", "docs/VALIDATION_INSTRUCTIONS.md", "docs/EXECUTION_GUIDE.md"),
-    *("README.md", "docs/RUNS.md", "docs/CONTRACT.md", "docs/PIPELINES.md", "docs/SOURCES.md"),
-    *("docs/TARGETS.md", "docs/UPDATING.md", "docs/README.md", "docs/INDEX.md"),
-]
 # What no test machine has: a mark in the guide says so, and there are no more of them than these.
 NOT_RUN = {
     "docs/EXECUTION_INSTRUCTIONS.md": 1,
     "docs/SERVER_INSTRUCTIONS.md": 3,
     "docs/SOURCES.md": 1,
 }
-# Long ones, which tell nothing new when they are run for another guide.
-ONCE = {"scripts/execute_all_phases.sh\n", "scripts/test_failure.sh\n"}
 SCRIPTS = {
     *("phase1_execute.sh", "phase2_execute.sh", "phase3_execute.sh", "execute_all_phases.sh"),
     *("start_server.sh", "make_executable.sh", "validate_setup.sh", "validate_install.sh"),
@@ -48,80 +34,12 @@ SCRIPTS = {
 @pytest.fixture(scope="module")
 def project(stamp_into: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stamped project with answers of its own, to be read."""
-    folder = tmp_path_factory.mktemp("guides")
-    return stamp_into(folder, project_name=NAME, work_pool_name=POOL, timezone="Europe/Berlin")
-
-
-@pytest.fixture(scope="module")
-def followed() -> set[str]:
-    """The blocks of ONCE that were run."""
-    return set()
-
-
-@pytest.fixture(scope="module")
-def living(
-    stamp_into: Callable[..., Path], released: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Living]:
-    """A stamped project with answers of its own, in which all guides are followed."""
-    scratch = tmp_path_factory.mktemp("followed")
-    with nothing_left_running(scratch):
-        api_url = f"http://127.0.0.1:{free_port()}/api"
-        path = stamp_into(
-            scratch,
-            create_venv=True,
-            project_name=NAME,
-            work_pool_name=POOL,
-            timezone="Europe/Berlin",
-            schedule="30 5 * * *",
-            prefect_api_url=api_url,
-        )
-        comes_from(Template(released, scratch / "template"), path)
-        one = Living(path, api_url, scratch / "home" / "prefect")
-        one.environment |= {f"GIT_{role}_NAME": "t" for role in ("AUTHOR", "COMMITTER")}
-        one.environment |= {f"GIT_{role}_EMAIL": "t@t" for role in ("AUTHOR", "COMMITTER")}
-        try:
-            yield one
-        finally:
-            one.blueprint("down")
+    return stamp_into(tmp_path_factory.mktemp("guides"), **ANSWERS)
 
 
 def test_the_guides_are_these_and_no_other(project: Path) -> None:
     found = {str(path.relative_to(project)) for path in BakedProject(project).files()}
     assert {name for name in found if name.endswith(".md")} == set(GUIDES)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", GUIDES)
-def test_every_command_of_a_guide_works(name: str, living: Living, followed: set[str]) -> None:
-    terminals: list[subprocess.Popen[bytes]] = []
-    try:
-        for block in blocks(living.path / name):
-            if block.language != "sh" or block.mark in ("not run", "alone"):
-                continue
-            if block.text in followed:
-                continue
-            followed |= {block.text} & ONCE
-            if block.mark == "terminal":
-                terminals.append(_open_terminal(living, block))
-            else:
-                _follow(living, name, block)
-    finally:
-        for one in reversed(terminals):
-            one.send_signal(signal.SIGINT)
-            one.wait(timeout=90)
-
-
-@pytest.mark.slow
-def test_an_event_starts_a_run_with_what_it_carries(living: Living) -> None:
-    # The guide's own automation was made, and its event sent, by the test above.
-    living.blueprint("up")
-    asked = living.api("/flow_runs/filter", {"sort": "START_TIME_DESC", "limit": 200})
-    made = [one for one in asked if (one["created_by"] or {}).get("type") == "AUTOMATION"]
-    assert made, "no run was started by the automation"
-    run = made[0]
-    assert run["parameters"]["source_url"] == "data/sample_orders.ndjson"
-    state = f"/flow_runs/{run['id']}"
-    wait_for(lambda: living.api(state)["state"]["type"] == "COMPLETED", 120)
 
 
 def test_what_cannot_be_run_is_marked_with_its_reason_and_counted(project: Path) -> None:
@@ -256,31 +174,13 @@ def test_a_guide_of_the_template_itself_is_run_by_its_own_test_or_marked(guide: 
     followed = any(
         f'"{guide.name}"' in test.read_text("utf-8")
         for test in Path(__file__).parent.rglob("test_*.py")
-        if test.name != Path(__file__).name
+        # Those read and follow a stamped project's guides, which may be called the same.
+        if not test.name.startswith("test_guides")
     )
     assert not unmarked or followed, "no test runs this"
     assert all(len(one.said) > 20 for one in blocks(guide) if one.mark in ("alone", "not run"))
     for link in links(guide):
         assert (guide.parent / link.partition("#")[0]).exists(), link
-
-
-@pytest.mark.slow
-def test_the_first_commands_of_the_templates_readme_work(template: Path, tmp_path: Path) -> None:
-    block = next(one for one in blocks(ROOT / "README.md") if one.language == "sh")
-    # The address is of a published template; here it is the clone, and the port a free one.
-    port = f"prefect_api_url=http://127.0.0.1:{free_port()}/api"
-    text = block.text.replace("gh:org/prefect-blueprint", f"--no-input '{template}' {port}")
-    assert text != block.text
-    tools = Path(shutil.which("cookiecutter") or "").parent
-    living = Living(tmp_path / "enterprise-data-pipeline", "", tmp_path / "home" / "prefect")
-    living.environment["PATH"] = f"{tools}:{living.environment['PATH']}"
-    with nothing_left_running(tmp_path):
-        try:
-            done = _shell(living, text, tmp_path)
-            assert done.returncode == 0, done.stdout
-            assert "All three phases passed" in done.stdout
-        finally:
-            living.blueprint("down")
 
 
 def test_the_pictures_in_the_readme_are_there_and_small() -> None:
@@ -291,55 +191,3 @@ def test_the_pictures_in_the_readme_are_there_and_small() -> None:
         assert path.stat().st_size < 150_000, name
     kept = {path.name for path in (ROOT / "docs").glob("*.png")}
     assert kept == set(shown) != set()
-
-
-def _follow(living: Living, name: str, block: Block) -> None:
-    done = _shell(living, block.text, living.path)
-    assert (done.returncode != 0) == (block.mark == "fails"), (
-        f"{name}, line {block.line}, ended {done.returncode}:\n{block.text}\n{done.stdout}"
-    )
-    assert "Traceback" not in done.stdout, f"{name}, line {block.line}:\n{done.stdout}"
-
-
-def _shell(living: Living, text: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """A block as a person types it who has done what START_HERE.md says first."""
-    activate = living.path / ".venv" / "bin" / "activate"
-    head = f". '{activate}'\n" if activate.exists() else ""
-    return subprocess.run(
-        ["dash", "-e"],
-        input=f"{head}{text}",
-        cwd=cwd,
-        env=living.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-
-
-def _open_terminal(living: Living, block: Block) -> subprocess.Popen[bytes]:
-    """A block that goes on; it is there once the server answers, or the worker is online."""
-    script = f". .venv/bin/activate\n{block.text}"
-    head, last = script.rstrip().rsplit("\n", 1)
-    started = living.start("dash", "-ec", f"{head}\nexec {last}")
-    if block.said == "1":
-        wait_for(lambda: _answers(living), 180)
-    else:
-        wait_for(lambda: "ONLINE" in json.dumps(_workers(living)), 120)
-    assert started.poll() is None
-    return started
-
-
-def _answers(living: Living) -> bool:
-    try:
-        return living.api("/health") is True
-    except OSError:
-        return False
-
-
-def _workers(living: Living) -> object:
-    pools = living.api("/work_pools/filter", {})
-    if not pools:
-        return []
-    name = pools[0]["name"].replace(" ", "%20").replace("'", "%27")
-    return living.api(f"/work_pools/{name}/workers/filter", {})
