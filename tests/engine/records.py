@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from .contracts import NAMES
 
@@ -169,6 +170,10 @@ def _escaped(key: str) -> str:
     return f'"\\u{ord(key[0]):04x}{json.dumps(key[1:])[1:]}'
 
 
+def _hint(field: FieldInfo) -> Any:
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
 def _dumped(value: Any, ascii_only: bool, loose: bool) -> str:
     separators = (" ,  ", " : ") if loose else (",", ":")
     return json.dumps(value, ensure_ascii=ascii_only, separators=separators)
@@ -183,15 +188,7 @@ def lines(draw: st.DrawFn, record: type[BaseModel]) -> list[str]:
         for field in record.model_fields.values():
             if draw(st.integers(0, 9)) == 0:
                 continue
-            values = (
-                VALUES
-                if draw(st.integers(0, 4)) == 0
-                else fitting(
-                    field.annotation
-                    if not field.metadata
-                    else Annotated[field.annotation, *field.metadata]
-                )
-            )
+            values = VALUES if draw(st.integers(0, 4)) == 0 else fitting(_hint(field))
             pairs.append((field.alias, draw(values)))
         if draw(st.integers(0, 4)) == 0:
             pairs.append((draw(st.sampled_from([*NAMES, "other", "F0"])), draw(VALUES)))
@@ -285,8 +282,7 @@ def alike(draw: st.DrawFn, record: type[BaseModel]) -> list[str]:
     for _ in range(draw(st.integers(2, 9))):
         pairs = []
         for field in fields:
-            hint = field.annotation
-            hint = Annotated[hint, *field.metadata] if field.metadata else hint
+            hint = _hint(field)
             if may_lack[field.alias or ""] and draw(st.booleans()):
                 continue
             known = draw(st.integers(0, 15)) and sound(hint)

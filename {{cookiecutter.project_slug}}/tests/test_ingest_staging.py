@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from pydantic import AwareDatetime, BaseModel, Field, field_serializer
+from pydantic import AwareDatetime, BaseModel, Field, create_model, field_serializer
 
 from ingest.contract import Contract
 from ingest.each import each_record
@@ -77,6 +77,14 @@ def test_in_whatever_order_keys_come_each_is_one_row(
 ) -> None:
     ready = staged(tmp_path, [json.dumps({"id": key}) for key in keys])
     assert (ready.count, ready.duplicates) == (kept, len(keys) - kept)
+
+
+@pytest.mark.parametrize("name", ["this", "before", "Before"])
+def test_a_key_may_have_any_name(tmp_path: Path, name: str) -> None:
+    fields: dict[str, Any] = {name: (int, ...), "at": (AwareDatetime | None, None)}
+    lines = [json.dumps({name: key}) for key in (1, 2, 2)]
+    ready = staged(tmp_path, lines, key=(name,), record=create_model("Named", **fields))
+    assert (ready.count, ready.duplicates) == (2, 1)
 
 
 @pytest.mark.parametrize("keys", [(1, None, 1), (None, None), (None, 1, 2)])

@@ -87,8 +87,8 @@ def _ascends(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether each key is above the one before, as in many sources: none comes twice then."""
     key = quote(name)  # looking for doubles takes eight times as long
     return connection.execute(
-        f"SELECT count({key}) = count(*) AND coalesce(bool_and({key} > before), true) "
-        f"FROM (SELECT {key}, lag({key}) OVER () AS before FROM accepted)"
+        "SELECT count(this) = count(*) AND coalesce(bool_and(this > before), true) "
+        f"FROM (SELECT {key} AS this, lag({key}) OVER () AS before FROM accepted)"
     ).fetchall()[0][0]
 
 

@@ -74,7 +74,9 @@ class Shape:
         """What a whole object looks like, with _CUT in the place of these keys."""
         found = [self._of(order, cuts) for order in self._orders]
         known = [text for text in found if text]
-        return known[0] if len(known) == 1 else f"(?:{'|'.join(known)})" if known else None
+        if len(known) > 1:
+            return f"(?:{'|'.join(known)})"
+        return known[0] if known else None
 
     def _cuts(self) -> list[str]:
         """The keys at which a line falls into pieces of about _PIECE bytes.
@@ -84,9 +86,11 @@ class Shape:
         """
         places: dict[str, float] = {}
         for key in self._orders[0][1:]:
+            if self._may_miss(key):
+                continue
             text = _written(key)
             found = [line.index(text) for line in self._lines if line.count(text) == 1]
-            if not self._may_miss(key) and len(found) > _NEARLY_ALL * len(self._lines):
+            if len(found) > _NEARLY_ALL * len(self._lines):
                 places[key] = sum(found) / len(found)
         size = sum(map(len, self._lines)) / len(self._lines)
         pieces = min(round(size / _PIECE), _MOST_PIECES) if places else 1

@@ -21,8 +21,7 @@ from ingest.say import Say
 from ingest.sources.request import Request, plain, without_secrets
 
 USER_AGENT = f"prefect-blueprint (httpx2/{httpx2.__version__})"
-# Bytes: with the library's 64 kB, handling a plain body takes about as long as its arrival.
-READ_AT_ONCE = 1 << 20
+READ_AT_ONCE = 1 << 20  # bytes; to handle a piece of the library's 64 kB takes as long as to get it
 # Until so many bytes were once given back, Linux's C library maps memory of over 128 kB anew for
 # each read, which halves what comes through TLS in records of 16 kB.
 _GIVEN_BACK = 30 << 20
@@ -49,8 +48,9 @@ class Client:
         # The transports come with the client, and would take their time at each start of a flow.
         import httpcore2
 
-        httpcore2.HTTP11Connection.READ_NUM_BYTES = READ_AT_ONCE
-        bytearray(_GIVEN_BACK)
+        if httpcore2.HTTP11Connection.READ_NUM_BYTES != READ_AT_ONCE:  # once for all clients
+            httpcore2.HTTP11Connection.READ_NUM_BYTES = READ_AT_ONCE
+            bytearray(_GIVEN_BACK)
         # No transport of our own: with one, the proxy variables would count for nothing.
         self._client = httpx2.Client(headers={"User-Agent": USER_AGENT})
 
