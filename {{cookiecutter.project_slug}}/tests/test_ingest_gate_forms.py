@@ -1,0 +1,179 @@
+"""However a source writes its records, the gate takes them for what Pydantic would."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import duckdb
+import pytest
+from judging import ANY, Inner, Record, judged, refused, staged
+from pydantic import BaseModel, ConfigDict, Field
+
+from ingest.contract import Contract
+from ingest.formats import Format
+from ingest.gate import judge
+from ingest.steps import SourceFile, Step
+
+
+def parquet(path: Path, select: str) -> SourceFile:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.parent / "made"
+    duckdb.sql(select).write_parquet(str(made))
+    made.rename(path)
+    return SourceFile(path, Format.PARQUET, "the source", path.stat().st_size)
+
+
+class Text(BaseModel):
+    a: str
+
+
+@pytest.mark.parametrize(
+    ("lines", "fmt"),
+    [
+        (["a", "1", "2", "\ufeff3"], Format.CSV),
+        (['{"a": "1"}', '{"a": "2"}', '{"a": "\ufeff3"}'], Format.NDJSON),
+    ],
+)
+def test_a_byte_order_mark_within_a_file_is_a_character(
+    tmp_path: Path, lines: list[str], fmt: Format
+) -> None:
+    result = judged(tmp_path, lines, record=Text, fmt=fmt)
+    assert [row["a"] for row in staged(result)] == ["1", "2", "\ufeff3"]
+
+
+def test_a_line_that_begins_with_a_byte_order_mark_is_refused_in_every_block(
+    tmp_path: Path,
+) -> None:
+    line = '{"a": "1"}'
+    result = judged(tmp_path, [line, line, "\ufeff" + line], record=Text)
+    assert (result.accepted, result.rejected) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["id=5/x.parquet", "o*.parquet", "[1]/x.parquet"])
+def test_a_name_adds_no_column_and_no_file_to_a_parquet_source(tmp_path: Path, name: str) -> None:
+    parquet(tmp_path / "other.parquet", "SELECT 7 AS id")
+    source = parquet(tmp_path / name, "SELECT 1 AS id")
+    step = Step(10, ANY, tmp_path / "quarantine", "run-1")
+    result = judge(source, Contract(Record, ("id",), "things"), step, tmp_path)
+    assert [row["id"] for row in staged(result)] == [1]
+
+
+@pytest.mark.parametrize("name", ["id=5", "[1]", "a*"])
+@pytest.mark.parametrize(
+    ("lines", "fmt"),
+    [(['{"id": 1}', '{"id": "2"}'], Format.NDJSON), (["id", "1", " 2"], Format.CSV)],
+)
+def test_the_name_of_the_work_folder_changes_no_value(
+    tmp_path: Path, name: str, lines: list[str], fmt: Format
+) -> None:
+    (tmp_path / name).mkdir()
+    result = judged(tmp_path / name, lines, fmt=fmt)
+    assert [row["id"] for row in staged(result)] == [1, 2]
+
+
+def test_a_parquet_file_may_have_a_column_that_the_reader_makes_too(tmp_path: Path) -> None:
+    select = (
+        "SELECT n AS id, 'x' AS file_row_number FROM range(5) AS t(n) UNION ALL SELECT NULL, ''"
+    )
+    source = parquet(tmp_path / "x.parquet", select)
+    step = Step(2, ANY, tmp_path / "quarantine", "run-1")
+    result = judge(source, Contract(Record, ("id",), "things"), step, tmp_path)
+    assert [row["id"] for row in staged(result)] == [0, 1, 2, 3, 4]
+    assert [entry["position"] for entry in refused(tmp_path)] == [6]
+
+
+def test_a_decimal_of_many_places_is_refused_where_it_does_not_fit(tmp_path: Path) -> None:
+    class Fine(BaseModel):
+        a: Annotated[Decimal, Field(decimal_places=30)]
+
+    result = judged(tmp_path, ['{"a": "12345678.5"}', '{"a": "123456789.5"}'], record=Fine)
+    assert [row["a"] for row in staged(result)] == [Decimal("12345678.5")]
+    assert "does not fit its column" in refused(tmp_path)[0]["reason"]
+
+
+@pytest.mark.parametrize("pattern", [r"^[\][a]]$", "^[][a]]$"])
+def test_a_bracket_in_a_class_means_what_pydantic_says(tmp_path: Path, pattern: str) -> None:
+    class Marked(BaseModel):
+        a: Annotated[str, Field(pattern=pattern)]
+
+    lines = [json.dumps({"a": text}) for text in ("a", "]", "a]", "[]")]
+    result = judged(tmp_path, lines, record=Marked)
+    assert [row["a"] for row in staged(result)] == ["a", "]"]
+
+
+def test_a_model_that_judges_or_writes_in_its_own_way_is_asked(tmp_path: Path) -> None:
+    class Loud(BaseModel):
+        a: str
+
+        def model_dump(self, **_: Any) -> dict[str, Any]:
+            return {"a": self.a.upper()}
+
+    result = judged(tmp_path, ['{"a": "x"}'], record=Loud)
+    assert [row["a"] for row in staged(result)] == ["X"]
+
+
+def test_a_model_that_is_used_twice_still_goes_through_the_gate(tmp_path: Path) -> None:
+    class Order(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        first: Inner
+        second: Inner | None = None
+
+    lines = ['{"first": {"size": 1}, "second": {"size": 2}}', '{"first": {"size": 3}}']
+    result = judged(tmp_path, lines, record=Order)
+    assert result.way == "the gate"
+    assert staged(result)[0] == {"_position": 0, "first": {"size": 1}, "second": {"size": 2}}
+
+
+def test_an_integer_of_any_length_spoils_no_more_than_its_record(tmp_path: Path) -> None:
+    lines = ['[{"id": 1}, {"id": ' + "9" * 5000 + '}, {"id": 3}]']
+    result = judged(tmp_path, lines, fmt=Format.JSON)
+    assert [row["id"] for row in staged(result)] == [1, 3]
+    assert "4300 digits" in refused(tmp_path)[0]["reason"]
+
+
+@pytest.mark.parametrize("row", ["1,2", "1,2,3", "1,,,,,6"])
+def test_a_row_with_too_many_cells_is_kept_whole(tmp_path: Path, row: str) -> None:
+    result = judged(tmp_path, ["id", "7", row, "8"], fmt=Format.CSV, batch_size=10)
+    assert [row["id"] for row in staged(result)] == [7, 8]
+    assert json.loads(refused(tmp_path)[0]["raw"]) == row.split(",")
+
+
+class Long(BaseModel):
+    id: int
+    first: str
+    second: Annotated[str, Field(max_length=100)]
+    third: str
+    inner: list[dict[str, str]] | None = None
+
+
+def test_a_long_line_is_cut_at_a_key_and_judged_as_a_whole(tmp_path: Path) -> None:
+    usual = {"id": 1, "first": "ä" * 100, "second": "x" * 100, "third": "y" * 100}
+    lines = [json.dumps(usual | {"id": number}, ensure_ascii=False) for number in range(200)]
+    short, twice = dict(usual), lines[0].replace('"third"', '"second"')
+    del short["second"]
+    odd = [
+        json.dumps(usual | {"first": "second", "third": "third"}),
+        json.dumps(usual | {"inner": [{"second": "s", "third": "t"}]}),
+        lines[0].replace('"second"', '"s\\u0065cond"'),
+        lines[0][:-1] + ',"second":"the last counts"}',
+        lines[0][:-1] + ',"second":5}',
+        json.dumps(short),
+        twice,
+        lines[0].replace("x", ""),
+        lines[0].replace("x", "xx"),
+        lines[0].replace('"second": "', '"second": ["').replace('x",', 'x"],'),
+        lines[0].replace('"second"', 'second"'),
+        lines[0].replace('"id": 0', '"id": 0.5'),
+        lines[0].replace('"third": "', '"third": 1, "z": "'),
+    ]
+    result = judged(tmp_path, [*lines, *odd], batch_size=500, record=Long)
+    rows = staged(result)
+    sound = [odd[place] for place in (0, 1, 2, 3, 7)]
+    expected = [json.loads(line) for line in [*lines, *sound]]
+    named = ("id", "first", "second", "third")
+    assert [tuple(row[name] for name in named) for row in rows] == [
+        tuple(record[name] for name in named) for record in expected
+    ]
+    assert [entry["position"] for entry in refused(tmp_path)] == [205, 206, 207, *range(209, 214)]
+    assert result.way == f"the gate for {201 / 213:.1%}, Pydantic for 12 records"
