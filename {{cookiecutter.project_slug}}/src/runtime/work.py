@@ -26,8 +26,9 @@ def deployment_of_this_run() -> tuple[str | None, str | None]:
 
 @lru_cache(maxsize=8)
 def _deployment_of(run: str) -> tuple[str | None, str | None]:
-    # Of a run that no deployment made, Prefect asks the server anew each time.
-    return deployment.id, deployment.name
+    # Of a run that no deployment made, Prefect asks the server anew for each of the two.
+    given = deployment.id
+    return (given, deployment.name) if given else (None, None)
 
 
 def run_name() -> str:
