@@ -141,6 +141,33 @@ def test_a_dropped_table_begins_anew(target: Target, database: str) -> None:
     assert ask(database, "SELECT count(*) AS n FROM _blueprint_loads") == [{"n": 1}]
 
 
+def test_the_notes_that_version_0_1_made_are_taken_over(target: Target, database: str) -> None:
+    target.bring(TWO)
+    ask(database, "ALTER TABLE _blueprint_loads DROP COLUMN key")
+    assert target.sink.last_load("things").rows == 2
+    assert target.bring(THREE) == Loaded(1, 1, 1)
+    noted = ask(database, "SELECT key FROM _blueprint_loads ORDER BY loaded_at")
+    assert noted == [{"key": None}, {"key": ["id"]}]
+
+
+def test_the_primary_key_follows_the_contract(target: Target, database: str) -> None:
+    def primary() -> str:
+        found = ask(
+            database,
+            "SELECT pg_get_constraintdef(oid) AS it FROM pg_constraint "
+            "WHERE conrelid = 'things'::regclass AND contype = 'p'",
+        )
+        return found[0]["it"] if found else ""
+
+    target.bring(THREE, UNKEYED)
+    assert primary() == ""
+    for key in ("id", "name"):
+        target.bring(THREE, replace(KEYED, key=(key,)))
+        assert primary() == f"PRIMARY KEY ({key})"
+    target.bring(THREE, UNKEYED)
+    assert primary() == ""
+
+
 def test_loads_of_one_table_at_the_same_time_queue(target: Target) -> None:
     def bring(number: int) -> None:
         target.bring(f"SELECT {number} AS id, 'x' AS name")

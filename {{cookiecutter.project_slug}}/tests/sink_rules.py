@@ -136,6 +136,27 @@ def test_without_a_key_the_rows_are_replaced_duplicates_and_all(target: Target) 
     assert target.held() == [(7, "x"), (7, "x")]
 
 
+def test_another_key_is_taken_where_each_row_has_it_once(target: Target) -> None:
+    target.bring(THREE, UNKEYED)
+    assert target.bring(f"{THREE} WHERE id > 1") == Loaded(0, 0, 2)
+    by_name = replace(KEYED, key=("name",))
+    assert target.bring("SELECT 4 AS id, 'c' AS name", by_name) == Loaded(0, 1, 0)
+    assert target.held() == [(1, "a"), (2, "b"), (4, "c")]
+    doubled = "SELECT 7 AS id, NULL::VARCHAR AS name FROM range(2)"
+    assert target.bring(doubled, UNKEYED) == Loaded(2, 0, 0)
+
+
+@pytest.mark.parametrize("held", ["SELECT 1 AS id, 'a' AS name FROM range(2)", TWO])
+def test_a_key_that_the_rows_there_do_not_have_once_each_is_refused(
+    target: Target, held: str
+) -> None:
+    target.bring(held, UNKEYED)
+    before = target.held("id", "name", "_run_id")
+    with pytest.raises(TargetError, match="not loaded by the KEY name.*drop the table"):
+        target.bring(THREE, replace(KEYED, key=("name",)))
+    assert target.held("id", "name", "_run_id") == before
+
+
 @pytest.mark.parametrize("mode", [Mode.INCREMENTAL, Mode.BACKFILL])
 def test_a_part_of_the_source_needs_a_key(target: Target, mode: Mode) -> None:
     with pytest.raises(ContractError, match=f"mode {mode} .*Set KEY"):

@@ -30,7 +30,15 @@ from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
 from ingest.sinks.ledger import KEPT, LOADS, Entry, Ledger
-from ingest.sinks.staged import attach_staging, differs, overwritable, same_key, types, with_lineage
+from ingest.sinks.staged import (
+    attach_staging,
+    check_held_keys,
+    differs,
+    overwritable,
+    same_key,
+    types,
+    with_lineage,
+)
 
 # DuckDB's own words, on POSIX and on Windows, and where this process has the file itself; the
 # path in the message may hold any word.
@@ -112,6 +120,7 @@ def _load(
     rows = with_lineage(incoming, entry)
     table = f"{_TARGET}.main.{quote(contract.table)}"
     _follow_schema(connection, table, rows, contract.table)
+    check_held_keys(ledger, contract, table, lambda ask: connection.execute(ask).fetchall())
     if not contract.key and load.mode is not Mode.REPLAY:
         connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {table} LIMIT 0")
     if contract.key and count(connection, table):
@@ -168,9 +177,10 @@ def _ledger(connection: duckdb.DuckDBPyConnection, table: str) -> Ledger:
     # Whoever drops the table begins anew: its loads no longer count.
     if not _held(connection, LOADS) or not _held(connection, table):
         return Ledger()
+    key = "key" if "key" in _held(connection, LOADS) else "NULL"  # not noted by version 0.1
     found = connection.execute(
-        "SELECT run_id, mode, source_url, read, rows, watermark, loaded_at, replay_of, positions "
-        f"FROM {_LEDGER} WHERE lower(table_name) = lower(?) ORDER BY loaded_at DESC LIMIT {KEPT}",
+        "SELECT run_id, mode, source_url, read, rows, watermark, loaded_at, replay_of, positions, "
+        f"{key} FROM {_LEDGER} WHERE lower(table_name) = lower(?) ORDER BY loaded_at DESC LIMIT {KEPT}",
         [table],
     ).fetchall()
     return Ledger([Entry.from_row(row) for row in found])
@@ -182,13 +192,14 @@ def _note(connection: duckdb.DuckDBPyConnection, table: str, entry: Entry, *, fi
         "source_url VARCHAR, read BIGINT, rows BIGINT, watermark VARCHAR, loaded_at TIMESTAMPTZ, "
         "replay_of VARCHAR, positions BIGINT[])"
     )
+    connection.execute(f"ALTER TABLE {_LEDGER} ADD COLUMN IF NOT EXISTS key VARCHAR[]")
     if first:  # of a table that was dropped, loads may be noted still
         connection.execute(f"DELETE FROM {_LEDGER} WHERE lower(table_name) = lower(?)", [table])
     connection.execute(
-        f"INSERT INTO {_LEDGER} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO {_LEDGER} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             table, entry.run_id, entry.mode, entry.source_url, entry.read, entry.rows,
-            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions),
+            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions), list(entry.key or ()),
         ],
     )  # fmt: skip
 

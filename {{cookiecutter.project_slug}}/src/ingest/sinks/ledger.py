@@ -23,7 +23,11 @@ _CONTRACT = "contract.py"
 
 @dataclass(frozen=True)
 class Entry:
-    """One committed load of one table. watermark: the greatest up to then, as ISO text."""
+    """One committed load of one table.
+
+    watermark: the greatest up to then, as ISO text. key: the columns of the contract's KEY; None
+    where it was not noted yet (version 0.1).
+    """
 
     run_id: str
     mode: str
@@ -34,6 +38,7 @@ class Entry:
     loaded_at: datetime
     replay_of: str | None = None
     positions: tuple[int, ...] = ()
+    key: tuple[str, ...] | None = None
 
     @property
     def origin(self) -> str:
@@ -43,8 +48,8 @@ class Entry:
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Entry:
         """The entry that a target's table holds as columns, in the order of the fields."""
-        *parts, positions = row
-        return cls(*parts, positions=tuple(positions))
+        *parts, positions, key = row
+        return cls(*parts, tuple(positions), None if key is None else tuple(key))
 
     def to_json(self) -> str:
         """The entry as one line of JSON, for a target that has no types for it."""
@@ -55,7 +60,9 @@ class Entry:
         """What `to_json` wrote."""
         parts = json.loads(line)
         parts["loaded_at"] = datetime.fromisoformat(parts["loaded_at"])
-        return cls(**parts | {"positions": tuple(parts["positions"])})
+        parts["positions"] = tuple(parts["positions"])
+        parts["key"] = tuple(parts["key"]) if parts.get("key") is not None else None
+        return cls(**parts)
 
 
 class Ledger:
@@ -78,6 +85,13 @@ class Ledger:
     def replayed(self, run_id: str) -> frozenset[int]:
         replays = (entry for entry in self.entries if entry.replay_of == run_id)
         return frozenset(position for replay in replays for position in replay.positions)
+
+    def has_other_key(self, contract: Contract) -> bool:
+        """Whether the table was last loaded by another KEY than the contract's, or none knows."""
+        now, before = contract.key, self.entries[0].key if self.entries else None
+        if before is None:
+            return bool(now)
+        return {name.lower() for name in now} != {name.lower() for name in before}
 
     def next_entry(self, ready: Ready, contract: Contract, load: Load) -> Entry:
         """The entry of this load, if the table's earlier loads allow it.
@@ -104,6 +118,7 @@ class Ledger:
             self._now(),
             load.replay_of,
             tuple(sorted(load.positions)),
+            contract.key,
         )
 
     def _watermark(self, load: Load) -> str | None:

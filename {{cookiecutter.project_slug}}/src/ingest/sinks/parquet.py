@@ -30,7 +30,15 @@ from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import PATIENCE, Say, new_columns, silent
 from ingest.sinks.duckdb_file import opened
 from ingest.sinks.ledger import KEPT, Entry, Ledger
-from ingest.sinks.staged import attach_staging, differs, overwritable, same_key, types, with_lineage
+from ingest.sinks.staged import (
+    attach_staging,
+    check_held_keys,
+    differs,
+    overwritable,
+    same_key,
+    types,
+    with_lineage,
+)
 
 _NOTED = "blueprint_loads"  # the key of the file's metadata
 _THERE = "_blueprint_there"
@@ -137,7 +145,7 @@ def _merge(
     if old:
         table = parquet_table(old)
         before = count(connection, table)
-        rows = _joined(connection, table, rows, new, contract, load)
+        rows = _joined(connection, table, rows, new, contract, load, ledger)
     notes = "\n".join(noted.to_json() for noted in (entry, *ledger.entries[: KEPT - 1]))
     metadata = "{" + f"{_NOTED}: {literal(notes)}" + "}"
     connection.execute(
@@ -189,6 +197,7 @@ def _joined(
     scratch: Path,
     contract: Contract,
     load: Load,
+    ledger: Ledger,
 ) -> str:
     """What the new file shall hold, as a subquery."""
     held = types(connection, table)
@@ -200,6 +209,7 @@ def _joined(
     added = new_columns(held, sent, contract.table, "delete its file")
     blank = "".join(f", NULL::{kind} AS {quote(name)}" for name, kind in added.items())
     table = f"(SELECT *{blank} FROM {table})"
+    check_held_keys(ledger, contract, table, lambda ask: connection.execute(ask).fetchall())
     if not contract.key:
         # By the old file's columns, of which a replacement keeps no row.
         kept_rows = "" if load.mode is Mode.REPLAY else " LIMIT 0"

@@ -22,9 +22,17 @@ from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import LINEAGE, PATIENCE, Say, Waiting, check_table_name, new_columns, silent
 from ingest.sinks.ledger import Entry, Ledger
 from ingest.sinks.postgres_copy import Rows
-from ingest.sinks.postgres_tables import held, lock, make_ledger, note, read_ledger, run
+from ingest.sinks.postgres_tables import (
+    follow_key,
+    held,
+    lock,
+    make_ledger,
+    note,
+    read_ledger,
+    run,
+)
 from ingest.sinks.postgres_types import postgres_types
-from ingest.sinks.staged import attach_staging, overwritable, upsert
+from ingest.sinks.staged import attach_staging, check_held_keys, overwritable, upsert
 
 if TYPE_CHECKING:
     import psycopg
@@ -165,6 +173,9 @@ def _load(
     added = new_columns(present, incoming, contract.table, f"DROP TABLE {table}")
     for name, kind in added.items():
         run(target, f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
+    if present and ledger.has_other_key(contract):
+        check_held_keys(ledger, contract, table, lambda ask: run(target, ask).fetchall())
+        follow_key(target, contract.table, contract.key)
     if present and not contract.key and load.mode is not Mode.REPLAY:
         # Unlike TRUNCATE, this takes the old rows from no reader before the commit.
         run(target, f"DELETE FROM {table}")

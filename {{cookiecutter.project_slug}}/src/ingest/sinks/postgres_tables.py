@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ingest.duck import quote
+from ingest.duck import columns, quote
 from ingest.sinks.base import Waiting
 from ingest.sinks.ledger import KEPT, LOADS, Entry, Ledger
 
@@ -37,7 +37,7 @@ def held(target: psycopg.Connection[Any], table: str) -> dict[str, str]:
 
 def make_ledger(target: psycopg.Connection[Any]) -> None:
     """Make the table of the loads, in a transaction of its own, where it is missing."""
-    if held(target, LOADS):
+    if "key" in held(target, LOADS):
         return
     with target.transaction():
         # Of two at once, IF NOT EXISTS fails one.
@@ -48,16 +48,19 @@ def make_ledger(target: psycopg.Connection[Any]) -> None:
             "source_url text, read bigint, rows bigint, watermark text, loaded_at timestamptz, "
             "replay_of text, positions bigint[])",
         )
+        run(target, f"ALTER TABLE {LOADS} ADD COLUMN IF NOT EXISTS key text[]")
 
 
 def read_ledger(target: psycopg.Connection[Any], table: str) -> Ledger:
     """The loads of a table: none where it was dropped, for then it begins anew."""
-    if not held(target, LOADS) or not held(target, table):
+    noted = held(target, LOADS)
+    if not noted or not held(target, table):
         return Ledger()
+    key = "key" if "key" in noted else "NULL"  # not noted by version 0.1
     found = run(
         target,
-        "SELECT run_id, mode, source_url, read, rows, watermark, loaded_at, replay_of, positions "
-        f"FROM {LOADS} WHERE table_name = %s ORDER BY loaded_at DESC LIMIT {KEPT}",
+        "SELECT run_id, mode, source_url, read, rows, watermark, loaded_at, replay_of, positions, "
+        f"{key} FROM {LOADS} WHERE table_name = %s ORDER BY loaded_at DESC LIMIT {KEPT}",
         [table],
     )
     return Ledger([Entry.from_row(row) for row in found])
@@ -69,12 +72,33 @@ def note(target: psycopg.Connection[Any], table: str, entry: Entry, *, first: bo
         run(target, f"DELETE FROM {LOADS} WHERE table_name = %s", [table])
     run(
         target,
-        f"INSERT INTO {LOADS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        f"INSERT INTO {LOADS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             table, entry.run_id, entry.mode, entry.source_url, entry.read, entry.rows,
-            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions),
+            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions), list(entry.key or ()),
         ],
     )  # fmt: skip
+
+
+def follow_key(target: psycopg.Connection[Any], table: str, key: tuple[str, ...]) -> None:
+    """Make `key` the primary key of a table that had another one, or none."""
+    found = run(
+        target,
+        "SELECT conname, (SELECT array_agg(attname::text) FROM pg_attribute "
+        "WHERE attrelid = conrelid AND attnum = ANY (conkey)) "
+        "FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'p'",
+        [quote(table)],
+    ).fetchone()
+    if found and set(found[1]) == set(key):
+        return
+    changes = []
+    if found:
+        changes = [f"DROP CONSTRAINT {quote(found[0])}"]
+        changes += [f"ALTER {quote(name)} DROP NOT NULL" for name in found[1]]
+    if key:
+        changes.append(f"ADD PRIMARY KEY ({columns(key)})")
+    if changes:
+        run(target, f"ALTER TABLE {quote(table)} {', '.join(changes)}")
 
 
 def lock(target: psycopg.Connection[Any], table: str, waiting: Waiting) -> None:

@@ -5,13 +5,17 @@ In a condition, `t` is a row of the table and `i` an incoming one.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import duckdb
 
 from ingest.contract import Contract
 from ingest.duck import columns, literal, quote
+from ingest.errors import TargetError
 from ingest.loading import Load, Mode, Ready
 from ingest.sinks.base import LINEAGE
-from ingest.sinks.ledger import Entry
+from ingest.sinks.ledger import Entry, Ledger
 
 
 def overwritable(load: Load) -> str:
@@ -35,6 +39,29 @@ def attach_staging(connection: duckdb.DuckDBPyConnection, ready: Ready) -> str:
     # Rows have no order, and to keep one costs memory.
     connection.execute("SET preserve_insertion_order = false")
     return f'{name}.main."rows"'
+
+
+def check_held_keys(
+    ledger: Ledger, contract: Contract, table: str, ask: Callable[[str], Sequence[Sequence[Any]]]
+) -> None:
+    """Raises TargetError where the rows of a `table` of another KEY are no rows of this one's.
+
+    ask: gives what a SELECT finds.
+    """
+    if not contract.key or not ledger.has_other_key(contract):
+        return
+    key = columns(contract.key)
+    absent = " OR ".join(f"{quote(name)} IS NULL" for name in contract.key)
+    if found := ask(
+        f"SELECT {key}, count(*) FROM {table} GROUP BY {key} HAVING count(*) > 1 OR {absent} LIMIT 1"
+    ):
+        *values, times = found[0]
+        raise TargetError(
+            f"The table {contract.table} was not loaded by the KEY {', '.join(contract.key)} until "
+            f"now, and {times:,} of its rows have the value {', '.join(map(str, values))} there; a "
+            "KEY is never null and names one row. Set KEY in contract.py as it was, or choose "
+            "another TABLE, or drop the table and load it anew."
+        )
 
 
 def with_lineage(incoming: str, entry: Entry) -> str:
