@@ -188,7 +188,7 @@ def test_the_last_load_is_told_with_the_greatest_watermark(target: Target) -> No
     )
     target.bring(THREE, load=older)
     last = target.sink.last_load("things")
-    assert last is not None and last.loaded_at >= before
+    assert last is not None and last.loaded_at >= before and last.full is not None
     assert replace(last, loaded_at=before).__dict__ == {
         "run_id": "run-2",
         "source_url": "https://source/things",
@@ -197,10 +197,29 @@ def test_the_last_load_is_told_with_the_greatest_watermark(target: Target) -> No
         "watermark": "2024-03-01T00:00:00+00:00",
         "loaded_at": before,
         "mode": Mode.BACKFILL,
+        "full": replace(last.full, run_id="run-1", read=5, rows=2, mode=Mode.FULL),
     }
     assert target.sink.committed("things", "run-1")
     assert not target.sink.committed("things", "run-9")
     assert not target.sink.committed("other", "run-1")
+
+
+@pytest.mark.parametrize(
+    ("marks", "greatest"),
+    [
+        (("9.5", "100.5", "10.5"), "100.5"),
+        (("7", "nan"), "7"),
+        (("nan", "7"), "7"),
+        (("2026-01-01T10:00:00+05:00", "2026-01-01T09:00:00+00:00"), "2026-01-01T09:00:00+00:00"),
+    ],
+)
+def test_watermarks_are_compared_by_what_they_mean(
+    target: Target, marks: tuple[str, ...], greatest: str
+) -> None:
+    for number, mark in enumerate(marks):
+        target.bring(TWO, load=replace(FULL, run_id=f"run-{number}", watermark=mark))
+    last = target.sink.last_load("things")
+    assert last is not None and last.watermark == greatest
 
 
 def test_a_backfill_of_a_later_range_leaves_the_watermark(target: Target) -> None:

@@ -1,11 +1,13 @@
 """Which part of a source a run takes, and what it does about one that has shrunk."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field, create_model
 
 from ingest.contract import Contract
 from ingest.errors import ContractError, SourceError
@@ -33,7 +35,8 @@ def last(**changes: Any) -> LastLoad:
         "watermark": "2026-05-01T01:00:00+00:00",
         "loaded_at": MAY,
     }
-    return LastLoad(**(facts | changes))
+    found = LastLoad(**(facts | changes))
+    return replace(found, full=found)
 
 
 def ready(read: int, count: int | None = None) -> Ready:
@@ -90,9 +93,40 @@ def test_bounds_that_the_mode_does_not_take_are_refused(
         window_of(KEYED, mode, last(), since, until)
 
 
-def test_an_overlap_in_time_before_a_number_is_the_contracts_fault() -> None:
-    with pytest.raises(ContractError, match="timedelta"):
-        window_of(KEYED, Mode.INCREMENTAL, last(watermark="41"), None, None)
+def test_an_overlap_behind_the_first_year_takes_everything() -> None:
+    early = last(watermark="0001-01-01T01:00:00+00:00")
+    assert window_of(KEYED, Mode.INCREMENTAL, early, None, None) == Window()
+
+
+def by(kind: Any, overlap: timedelta = timedelta(0)) -> Contract:
+    return Contract(
+        create_model("Record", id=(int, ...), at=(kind, ...)), ("id",), "t", "at", overlap
+    )
+
+
+@pytest.mark.parametrize(
+    ("contract", "mode", "says"),
+    [
+        (by(str), Mode.INCREMENTAL, "at, is VARCHAR: as text.*type datetime"),
+        (by(str), Mode.BACKFILL, "at, is VARCHAR: as text"),
+        (by(bool), Mode.INCREMENTAL, "BOOLEAN"),
+        (by(int, timedelta(1)), Mode.INCREMENTAL, r"is a number \(BIGINT\).*timedelta\(0\)"),
+        (by(Annotated[Decimal, Field(decimal_places=2)]), Mode.BACKFILL, r"is a number \(DECIMAL"),
+        (Contract(Record, ("id",), "t", "it"), Mode.INCREMENTAL, "'it', is no column.*: id, at"),
+        (KEYED, Mode.INCREMENTAL, "'41', is no time.*mode=full once"),
+    ],
+)
+def test_a_watermark_that_tells_of_no_record_whether_it_is_newer_is_refused(
+    contract: Contract, mode: Mode, says: str
+) -> None:
+    bounds = (MAY, JUNE) if mode is Mode.BACKFILL else (None, None)
+    with pytest.raises(ContractError, match=says):
+        window_of(contract, mode, last(watermark="41"), *bounds)
+
+
+def test_a_number_is_a_watermark_without_an_overlap() -> None:
+    found = window_of(by(int), Mode.INCREMENTAL, last(watermark="41"), None, None)
+    assert found == Window(since="41")
 
 
 FAIL, WARN, ACCEPT = (Guard(0.5, then) for then in WhenShrunk)
@@ -101,7 +135,7 @@ FAIL, WARN, ACCEPT = (Guard(0.5, then) for then in WhenShrunk)
 @pytest.mark.parametrize(("read", "fails"), [(1000, False), (500, False), (499, True), (0, True)])
 def test_a_source_that_shrank_too_far_fails(read: int, fails: bool) -> None:
     if fails:
-        with pytest.raises(SourceError, match=r"and 1,000 at the last load.*WHEN_SHRUNK"):
+        with pytest.raises(SourceError, match=r"and 1,000 at the last full load.*WHEN_SHRUNK"):
             check_size(ready(read), "https://host/x", last(), FAIL)
     else:
         assert check_size(ready(read), "https://host/x", last(), FAIL) is None
@@ -124,4 +158,7 @@ def test_a_warning_is_given_or_nothing_where_that_was_chosen() -> None:
 
 def test_only_full_loads_of_the_same_source_are_compared() -> None:
     assert check_size(ready(1), "https://host/other", last(), FAIL) is None
-    assert check_size(ready(1), "https://host/x", last(mode=Mode.INCREMENTAL), FAIL) is None
+    part = replace(last(mode=Mode.INCREMENTAL, read=1), full=None)
+    assert check_size(ready(1), "https://host/x", part, FAIL) is None
+    with pytest.raises(SourceError, match="and 1,000 at the last full load"):
+        check_size(ready(1), "https://host/x", replace(part, full=last()), FAIL)

@@ -191,6 +191,13 @@ def test_a_window_takes_what_is_in_it_and_what_has_no_date(tmp_path: Path) -> No
     assert ready.watermark == "2026-01-03T10:00:00+00:00"
 
 
+def test_a_float_without_an_end_is_no_watermark(tmp_path: Path) -> None:
+    record = create_model("Record", id=(int, ...), at=(float, ...))
+    lines = [f'{{"id":{number},"at":"{at}"}}' for number, at in enumerate(["1.5", "NaN", "inf"])]
+    ready = staged(tmp_path, lines, record=record)
+    assert (ready.count, ready.watermark) == (3, "1.5")
+
+
 def test_of_a_superseded_record_nothing_is_left_in_a_window(tmp_path: Path) -> None:
     lines = ['{"id": 1, "at": "2026-01-05T00:00:00Z"}', '{"id": 1, "at": "2026-01-01T00:00:00Z"}']
     assert staged(tmp_path, lines, window=Window("2026-01-03T00:00:00+00:00")).count == 0

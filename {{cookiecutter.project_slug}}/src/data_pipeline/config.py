@@ -24,8 +24,9 @@ LIMITS = Limits(share=MAX_REJECTED_SHARE, count=MAX_REJECTED_COUNT)
 # out, where they hold personal data; which field was wrong, and why, is always shown.
 SHOW_REFUSED_RECORDS = True
 
-# A source that is empty, or smaller than at its last load by more than this share, fails the
-# run before anything is loaded; WARN loads it and says so, ACCEPT loads it.
+# In a run with mode=full, a source that is empty, or smaller than at the last such run by more
+# than this share, fails the run before anything is loaded; WARN loads it and says so, ACCEPT
+# loads it. Other modes replace nothing, and may find nothing new.
 SHRUNK_SHARE = 0.5
 WHEN_SHRUNK = WhenShrunk.FAIL
 GUARD = Guard(share=SHRUNK_SHARE, then=WHEN_SHRUNK)

@@ -64,7 +64,11 @@ class Load:
 
 @dataclass(frozen=True)
 class LastLoad:
-    """The newest load of a table. watermark: the greatest that any load of it has had."""
+    """The newest load of a table.
+
+    watermark: the greatest that any load of it has had. full: the newest that took all of its
+    source, in the same form.
+    """
 
     run_id: str
     source_url: str
@@ -73,6 +77,7 @@ class LastLoad:
     watermark: str | None
     loaded_at: datetime
     mode: Mode = Mode.FULL
+    full: "LastLoad | None" = None
 
 
 @dataclass(frozen=True)

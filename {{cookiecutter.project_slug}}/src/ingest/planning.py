@@ -7,6 +7,7 @@ from enum import StrEnum
 from ingest.contract import Contract
 from ingest.errors import ContractError, SourceError
 from ingest.loading import LastLoad, Mode, Ready
+from ingest.schema import columns_of
 from ingest.steps import Window
 
 
@@ -50,11 +51,7 @@ def window_of(
             f"A run with mode={mode} adds to a table, and without a KEY nothing says which rows it "
             "has already. Name one in contract.py, or run with mode=full."
         )
-    if not contract.watermark:
-        raise ContractError(
-            f"A run with mode={mode} needs a field by which records are newer or older. Name it in "
-            "contract.py: Contract(..., watermark='updated_at')."
-        )
+    _check_watermark(contract, mode)
     if mode is Mode.BACKFILL:
         if not since or not until or since >= until:
             raise ContractError(
@@ -70,22 +67,59 @@ def window_of(
     return Window(_less_overlap(contract, last.watermark)) if last and last.watermark else Window()
 
 
+def _check_watermark(contract: Contract, mode: Mode) -> None:
+    """Raises ContractError for a field that says of no record whether it is newer."""
+    name = contract.watermark
+    if not name:
+        raise ContractError(
+            f"A run with mode={mode} needs a field by which records are newer or older. Name it in "
+            "contract.py: Contract(..., watermark='updated_at')."
+        )
+    kinds = columns_of(contract.record)
+    if name not in kinds:
+        raise no_such_column(contract)
+    if kinds[name].startswith(("DATE", "TIMESTAMP")):
+        return
+    if not kinds[name].startswith(("BIGINT", "DECIMAL", "DOUBLE")):
+        raise ContractError(
+            f"The watermark of contract.py, {name}, is {kinds[name]}: as text, a time with an "
+            "offset or written otherwise sorts wrongly. Give the field the type datetime, date or "
+            f"int, or run with mode=full; mode={mode} took nothing."
+        )
+    if mode is Mode.BACKFILL or contract.overlap:
+        raise ContractError(
+            f"The watermark of contract.py, {name}, is a number ({kinds[name]}), and the overlap of "
+            "an incremental run and the bounds of a backfill are times. Set the overlap to "
+            "timedelta(0) and run with mode=incremental, or run with mode=full."
+        )
+
+
+def no_such_column(contract: Contract) -> ContractError:
+    """The error for a watermark that is no column."""
+    return ContractError(
+        f"The watermark of contract.py, {contract.watermark!r}, is no column of the record; a field "
+        f"with an alias has that for its name. The columns: {', '.join(columns_of(contract.record))}."
+    )
+
+
 def _aware(bound: datetime | None) -> datetime | None:
     """A bound without an offset is UTC."""
     return bound if bound is None or bound.tzinfo else bound.replace(tzinfo=UTC)
 
 
-def _less_overlap(contract: Contract, watermark: str) -> str:
+def _less_overlap(contract: Contract, watermark: str) -> str | None:
     if not contract.overlap:
         return watermark
     try:
         if len(watermark) == len("2026-01-01"):
             return (date.fromisoformat(watermark) - contract.overlap).isoformat()
         return (datetime.fromisoformat(watermark) - contract.overlap).isoformat()
+    except OverflowError:  # the overlap reaches behind the first year: nothing is too old
+        return None
     except ValueError:
         raise ContractError(
-            f"The overlap of contract.py is a time, and the watermark "
-            f"{watermark!r} of the field {contract.watermark} is none. Set overlap to timedelta(0)."
+            f"The watermark that is noted of the table {contract.table}, {watermark!r}, is no time, "
+            f"and the field {contract.watermark} is one now. Run with mode=full once."
         ) from None
 
 
@@ -101,18 +135,18 @@ def moment(text: str | None) -> datetime | None:
 
 
 def check_size(ready: Ready, source_url: str, last: LastLoad | None, guard: Guard) -> str | None:
-    """Compare the records that were read with those of the last load of the same source.
+    """Compare the records that were read with those of the last full load of the same source.
 
     Rows of which none is left count as an empty source. Returns a warning, or None where all is well. Raises SourceError where the guard says fail.
     """
     read = ready.read if ready.count else 0
-    same = last and last.source_url == source_url and last.mode is Mode.FULL
-    before = last.read if last and same else 0
+    full = last.full if last else None
+    before = full.read if full and full.source_url == source_url else 0
     if guard.then is WhenShrunk.ACCEPT or (read and read >= before * (1 - guard.share)):
         return None
     what = f"{source_url} brought {read:,} records"
-    if last and before:
-        what += f", and {before:,} at the last load, on {last.loaded_at:%Y-%m-%d %H:%M} UTC"
+    if full and before:
+        what += f", and {before:,} at the last full load, on {full.loaded_at:%Y-%m-%d %H:%M} UTC"
     if guard.then is WhenShrunk.WARN:
         return what
     raise SourceError(

@@ -12,8 +12,9 @@ import duckdb
 from ingest.contract import Contract
 from ingest.duck import columns, connect, count, in_passing, literal, quote
 from ingest.each import is_each, run_each
-from ingest.errors import ContractError, TransformError
+from ingest.errors import TransformError
 from ingest.loading import Ready
+from ingest.planning import no_such_column
 from ingest.schema import RESERVED, columns_of
 from ingest.steps import Judged, Window
 
@@ -121,10 +122,7 @@ def _as_type(bound: str, kind: str) -> str:
 def _watermark_name(contract: Contract) -> str:
     if contract.watermark in columns_of(contract.record):
         return str(contract.watermark)
-    raise ContractError(
-        "An incremental run and a backfill need a field by which records are newer or older. Name "
-        "it in contract.py: Contract(..., watermark='updated_at')."
-    )
+    raise no_such_column(contract)
 
 
 def _transform(
@@ -241,7 +239,10 @@ def _watermark(connection: duckdb.DuckDBPyConnection, contract: Contract) -> str
     if contract.watermark is None:
         return None
     name = quote(_watermark_name(contract))
-    found = connection.execute(f"SELECT max({name}) FROM records").fetchall()[0][0]
+    # Above a float that is no number, or without an end, nothing would ever be newer.
+    is_float = columns_of(contract.record)[_watermark_name(contract)] == "DOUBLE"
+    only = f" WHERE isfinite({name})" if is_float else ""
+    found = connection.execute(f"SELECT max({name}) FROM records{only}").fetchall()[0][0]
     return (
         None if found is None else found.isoformat() if hasattr(found, "isoformat") else str(found)
     )

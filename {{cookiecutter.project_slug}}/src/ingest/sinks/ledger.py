@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ingest.contract import Contract
@@ -49,7 +50,8 @@ class Entry:
     def from_row(cls, row: Sequence[Any]) -> Entry:
         """The entry that a target's table holds as columns, in the order of the fields."""
         *parts, positions, key = row
-        return cls(*parts, tuple(positions), None if key is None else tuple(key))
+        key = None if key is None else tuple(key)
+        return cls(*parts, positions=tuple(positions), key=key)
 
     def to_json(self) -> str:
         """The entry as one line of JSON, for a target that has no types for it."""
@@ -75,7 +77,11 @@ class Ledger:
         if not self.entries:
             return None
         # A replay says nothing of the source; the watermark of each entry is that up to then.
-        e = next((one for one in self.entries if one.replay_of is None), self.entries[0])
+        newest = next((one for one in self.entries if one.replay_of is None), self.entries[0])
+        full = next((one for one in self.entries if one.mode == Mode.FULL), None)
+        return replace(self._told(newest), full=self._told(full) if full else None)
+
+    def _told(self, e: Entry) -> LastLoad:
         mark = self.entries[0].watermark
         return LastLoad(e.run_id, e.source_url, e.read, e.rows, mark, e.loaded_at, Mode(e.mode))
 
@@ -170,8 +176,13 @@ def greater(one: str | None, other: str | None) -> str | None:
     """The greater of two watermarks: as numbers or times where both are such, else as text."""
     if one is None or other is None:
         return one or other
-    if one.lstrip("-").isdigit() and other.lstrip("-").isdigit():
-        return max(one, other, key=int)
+    try:
+        first, second = Decimal(one), Decimal(other)
+        if first.is_nan() or second.is_nan():  # version 0.1 noted it: nothing is above it
+            return other if first.is_nan() else one
+        return one if first > second else other
+    except InvalidOperation:
+        pass
     try:
         return one if _moment(one) > _moment(other) else other
     except ValueError:
