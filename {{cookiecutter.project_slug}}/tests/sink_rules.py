@@ -5,6 +5,7 @@ A test module that has a fixture `target` (a `Target`) imports them with *.
 
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +68,14 @@ def test_the_same_rows_twice_change_nothing(target: Target) -> None:
     assert target.bring(TWO) == Loaded(0, 0, 2)
     assert target.held("id", "name", "_run_id", "_loaded_at") == before
     assert [row[:3] for row in before] == [(1, "a", "run-1"), (2, None, "run-1")]
+
+
+def test_each_row_says_when_it_was_loaded(target: Target) -> None:
+    before = datetime.now(UTC)
+    target.bring(TWO)
+    moments = [datetime.fromisoformat(str(moment)) for (moment,) in target.held("_loaded_at")]
+    assert len(moments) == 2
+    assert all(before <= moment <= datetime.now(UTC) for moment in moments)
 
 
 def test_only_what_differs_is_updated(target: Target) -> None:
@@ -239,6 +248,16 @@ def test_a_failed_load_leaves_neither_rows_nor_a_note(target: Target) -> None:
             target.sink.load(ready, contract, replace(FULL, run_id="bad"))
     assert not target.sink.committed("things", "bad")
     assert target.held() == [(1, "a"), (2, None)]
+
+
+@pytest.mark.parametrize("contract", [KEYED, UNKEYED])
+def test_a_load_that_cannot_be_noted_leaves_no_rows(target: Target, contract: Contract) -> None:
+    target.bring(TWO, contract)
+    # More than the numbers of most databases hold; a sink that notes it has to have the rows.
+    with suppress(TargetError):
+        target.bring(THREE, contract, replace(FULL, run_id="vast", read=2**70))
+    noted = target.sink.committed("things", "vast")
+    assert target.held() == [(1, "a"), *([(2, "b"), (3, "c")] if noted else [(2, None)])]
 
 
 def test_a_replay_replaces_only_rows_that_are_older_by_the_watermark(target: Target) -> None:

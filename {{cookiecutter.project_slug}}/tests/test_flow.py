@@ -11,7 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import (
+    ArtifactFilter,
+    ArtifactFilterFlowRunId,
+    FlowRunFilter,
+    FlowRunFilterId,
+)
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
 from prefect.settings import PREFECT_RESULTS_PERSIST_BY_DEFAULT, temporary_settings
@@ -24,6 +29,8 @@ from data_pipeline import flow as flow_module
 from data_pipeline import load as load_module
 from data_pipeline.flow import data_pipeline
 from ingest.contract import Contract
+from ingest.each import each_record
+from ingest.planning import Guard, WhenShrunk
 from ingest.summary import RunSummary
 from runtime import summary as summaries
 
@@ -211,6 +218,32 @@ def test_a_source_that_shrank_replaces_nothing(
         assert connection.execute("SELECT count(*) FROM things").fetchall() == [(10,)]
 
 
+def test_a_source_that_shrank_is_loaded_with_a_warning_where_that_is_set(
+    serve: Serve,
+    run: Callable[..., State[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(load_module, "GUARD", Guard(0.5, WhenShrunk.WARN))
+    served = serve({"body": TEN}, {"body": TEN[:30]})
+    run(served.url)
+    assert run(served.url).result().rows_loaded == 3
+    warned = [one.message for one in caplog.records if one.levelname == "WARNING"]
+    assert any(f"{served.url} brought 3 records, and 10 at the last" in one for one in warned)
+
+
+def test_without_a_key_a_run_replaces_another_sources_rows_only_where_it_may(
+    serve: Serve, run: Callable[..., State[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (flow_module, load_module):
+        monkeypatch.setattr(module, "CONTRACT", Contract(Small, (), "things"))
+    run(serve({"body": TEN}).url)
+    other = serve({"body": TEN[:30]}).url
+    state = run(other)
+    assert state.is_failed() and "accept_other_source=true" in str(state.message)
+    assert run(other, accept_other_source=True).result().rows_loaded == 3
+
+
 def test_a_target_is_chosen_by_its_url(
     serve: Serve, run: Callable[..., State[Any]], tmp_path: Path
 ) -> None:
@@ -226,6 +259,28 @@ def test_a_runs_name_says_what_ran_and_holds_no_secret(
     url = serve({"body": TEN}).url.replace("http://", "http://me:hidden@") + "?token=hidden"
     name = _flow_run(run(url)).name
     assert re.fullmatch(r"[a-z]+-[a-z]+: full, orders\.ndjson", name)
+
+
+def test_a_run_leaves_a_secret_of_its_address_nowhere(
+    serve: Serve,
+    run: Callable[..., State[Any]],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    served = serve({"body": TEN * 3 + b'{"id": "x"}\n'})
+    with caplog.at_level("INFO"):
+        state = run(served.url.replace("http://", "http://me:hidden@") + "?token=hidden")
+    shown = served.url.replace("http://", "http://me:***@") + "?token=***"
+    flow_run_id = state.state_details.flow_run_id
+    assert flow_run_id
+    with get_client(sync_client=True) as client:
+        wanted = ArtifactFilterFlowRunId(any_=[flow_run_id])
+        artifacts = client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id=wanted))
+    with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
+        ledger = str(connection.execute("FROM _blueprint_loads").fetchall())
+    (refused,) = (path for path in (tmp_path / "refused").rglob("*") if path.is_file())
+    for left in (caplog.text, str(artifacts), ledger, refused.read_text("utf-8")):
+        assert shown in left and "hidden" not in left
 
 
 def test_a_run_that_takes_too_long_is_ended_and_not_retried(
@@ -266,6 +321,26 @@ def test_a_failed_run_says_what_to_do_next_in_its_log(
     with caplog.at_level("ERROR"):
         run(serve({"status": 404}).url)
     assert any("run it again with the same parameters" in one.message for one in caplog.records)
+
+
+def test_a_runs_log_says_how_its_records_were_judged(
+    serve: Serve, run: Callable[..., State[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        run(serve({"body": TEN}).url)
+    assert "Judged 10 records, accepted 10: the gate" in caplog.messages
+
+
+def test_a_runs_log_warns_of_a_transform_of_one_record(
+    serve: Serve,
+    run: Callable[..., State[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(flow_module, "transform", each_record(lambda record: record))
+    with caplog.at_level("WARNING"):
+        assert run(serve({"body": TEN}).url).result().rows_loaded == 10
+    assert any("slow: it is given one record at a time" in text for text in caplog.messages)
 
 
 def test_the_limits_of_a_run_stand_in_config() -> None:

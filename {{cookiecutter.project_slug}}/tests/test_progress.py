@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -119,6 +121,40 @@ def test_an_api_that_does_not_answer_fails_no_step(monkeypatch: pytest.MonkeyPat
 
     assert step(body).is_completed()
     assert len(asked) == 1  # and it is not asked again
+
+
+def test_the_artifact_moves_every_few_seconds_and_not_at_every_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, sent = 0.0, []
+
+    class Client:
+        def __enter__(self) -> "Client":
+            return self
+
+        def __exit__(self, *_: Any) -> None:
+            pass
+
+        def create_artifact(self, artifact: Any) -> Any:
+            sent.append(artifact.data)
+            return SimpleNamespace(id=uuid4())
+
+        def update_artifact(self, _: Any, artifact: Any) -> None:
+            sent.append(artifact.data)
+
+    monkeypatch.setattr(shown, "get_client", lambda **_: Client())
+    monkeypatch.setattr(shown, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(shown, "ARTIFACT_AFTER", 2.0)
+    monkeypatch.setattr(shown, "ARTIFACT_EVERY", 3.0)
+
+    def body(say: Say) -> None:
+        nonlocal now
+        while now < 10:
+            say("Judged some", now / 100)
+            now += 0.5
+
+    assert step(body).is_completed()
+    assert sent == [2.0, 5.0, 8.0, 100.0]
 
 
 def test_a_log_has_a_line_every_few_seconds_and_not_every_word(

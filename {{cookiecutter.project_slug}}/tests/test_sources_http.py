@@ -2,6 +2,7 @@
 
 import gzip
 import logging
+import socket
 import ssl
 import sys
 import threading
@@ -199,6 +200,23 @@ def test_a_server_that_says_nothing_ends_with_the_timeout(
     gone.set()
     assert words in str(error)
     assert error.transient == (limit == "read")
+
+
+@pytest.mark.parametrize("limit", ["connect", "total"])
+def test_a_host_that_does_not_connect_ends_with_the_timeout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    waited: list[Any] = []
+
+    def nobody(address: Any, timeout: Any = None, **_: Any) -> None:
+        waited.append(timeout)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", nobody)
+    request = Request(connect=5.0) if limit == "connect" else Request(total=5.0)
+    error = refused("http://127.0.0.1:9", tmp_path, request)
+    assert "took too long to connect" in str(error) and error.transient
+    assert len(waited) == 1 and 0 < waited[0] <= 5
 
 
 def test_a_body_that_says_it_is_too_large_is_not_begun(site: Start, tmp_path: Path) -> None:

@@ -265,6 +265,16 @@ def test_a_page_that_comes_twice_is_an_error(site: Start, tmp_path: Path) -> Non
     assert not error.transient
 
 
+def test_a_page_that_came_before_an_interruption_is_an_error_after_it(
+    site: Start, tmp_path: Path
+) -> None:
+    answers = iter([page(ALL), {"status": 500}, page(ALL), page([])])
+    served = site(lambda asked: next(answers))
+    assert refused(served.url, tmp_path, ByNumber(records="data")).transient
+    error = refused(served.url, tmp_path, ByNumber(records="data"))
+    assert "Page 2 of" in str(error) and "its records came before" in str(error)
+
+
 @pytest.mark.parametrize(
     "pages", [ByNextUrl(records="data"), ByCursor(records="data", cursor="next", param="c")]
 )
