@@ -44,7 +44,7 @@ def test_parameters_arrive_the_log_is_followed_and_the_exit_code_is_the_runs_sta
 ) -> None:
     code, printed = living.ends("trigger_with_params.sh", "--param", "batch_size=50")
     assert code == 0, printed
-    assert "rows in orders" in printed  # its log, as it came
+    assert "rows into orders" in printed  # its log, as it came
     assert "Finished in state Completed" in printed
     code, printed = living.ends(
         "trigger_with_params.sh", "--param", "source_url=data/none.csv", "--json"

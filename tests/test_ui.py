@@ -171,7 +171,7 @@ def test_logs_are_visible_and_show_the_retry_mechanism(
         assert line.is_visible()
     # What was said when it worked, and at the run's end, in whole sentences.
     page.get_by_text(re.compile(r"^Judged 3,015 records, accepted 3,003")).wait_for()
-    page.get_by_text(re.compile(r"^3,000 rows in orders")).wait_for()
+    page.get_by_text(re.compile(r"^3,000 rows into orders")).wait_for()
     assert page.get_by_text("Traceback").count() == 0
     picture("run")
 
@@ -182,7 +182,7 @@ def test_the_runs_artifact_is_there_and_reads_well(
     page.goto(f"/runs/flow-run/{run['id']}")
     page.get_by_text("Artifacts", exact=True).last.click()
     page.get_by_text("production-etl--summary").first.click()
-    page.get_by_role("heading", name="3,000 rows in orders").wait_for()
+    page.get_by_role("heading", name="3,000 rows into orders").wait_for()
     bars = page.locator("pre").inner_text().splitlines()
     assert len(bars) >= 2
     assert all(re.search(r"█+ +3,000  12 refused$", bar) for bar in bars), bars

@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from sink_rules import FULL, KEYED, THREE, TWO, UNKEYED, Target
 
+from ingest import duck
 from ingest.contract import Contract
 from ingest.errors import TargetError
 from ingest.loading import Loaded
@@ -61,6 +62,18 @@ def test_a_key_may_be_spelled_otherwise_than_its_column(target: Target) -> None:
     contract = replace(KEYED, key=("ID",), table="Things")
     target.bring(TWO)
     assert target.bring(THREE, contract) == Loaded(1, 1, 1)
+
+
+def test_a_long_load_tells_how_far_it_is(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duck, "LOOK_EVERY", 0.001)
+    told: list[float | None] = []
+    target.bring(
+        "SELECT range AS id, md5(range::VARCHAR) AS name FROM range(1000000)",
+        say=lambda text, done=None: told.append(done),
+    )
+    moved = [done for done in told if done is not None]
+    assert told[0] is None and moved == sorted(moved)
+    assert any(0 < done < 1 for done in moved)
 
 
 def test_a_dropped_table_begins_anew(target: Target, path: Path) -> None:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 
 from ingest.errors import TargetError
+from ingest.say import Say
 
 Result = TypeVar("Result")
 _FULL = re.compile(r"block of size .* used\)")
@@ -26,6 +29,7 @@ _FULL = re.compile(r"block of size .* used\)")
 PASSING = "130MB"
 MEMORY = "1GB"
 _WIDE = "4GB"
+LOOK_EVERY = 0.5  # seconds between two looks at how far a statement is
 # DuckDB 1.5 can then still open what 2.0 makes.
 STORAGE_VERSION = "v1.5.0"
 # A Parquet file between two steps of a run, which is read once and removed. Packing it, and
@@ -49,6 +53,31 @@ def connect(path: Path, work: Path, memory: str = MEMORY) -> duckdb.DuckDBPyConn
     connection.execute(f"SET temp_directory = {literal(str(work / 'spill'))}")
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+@contextmanager
+def followed(
+    connection: duckdb.DuckDBPyConnection, say: Say, text: str
+) -> Generator[None, None, None]:
+    """Say `text`, and while the statements within run, how far DuckDB is with the longest."""
+    say(text)
+    connection.execute("SET enable_progress_bar = true")
+    connection.execute("SET enable_progress_bar_print = false")
+    over, furthest = threading.Event(), 0.0
+
+    def look() -> None:
+        nonlocal furthest
+        while not over.wait(LOOK_EVERY):
+            furthest = max(furthest, connection.query_progress() / 100)  # -1: nothing runs
+            say(text, furthest)
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        looking.join()
 
 
 def in_passing(step: Callable[[str], Result]) -> Result:

@@ -77,7 +77,7 @@ class RunSummary(BaseModel):
         if self.error is not None:
             return f"Failed after {records}"
         return (
-            f"{self.rows_loaded:,} rows in {self.table} ({self.rows_inserted:,} new, "
+            f"{self.rows_loaded:,} rows into {self.table} ({self.rows_inserted:,} new, "
             f"{self.rows_updated:,} changed, {self.rows_unchanged:,} as before) from "
             f"{records}, {self.rows_duplicate:,} superseded"
         )

@@ -39,7 +39,7 @@ def page(summary: RunSummary, last: Sequence[RunSummary]) -> str:
 
 def _head(summary: RunSummary) -> str:
     if summary.error is None:
-        return f"# {summary.rows_loaded:,} rows in {_plain(summary.table)}"
+        return f"# {summary.rows_loaded:,} rows into {_plain(summary.table)}"
     lines = [_plain(line) for line in summary.error.splitlines()]
     return "# Failed\n\n" + "\n".join(f"> {line}  " for line in lines)
 

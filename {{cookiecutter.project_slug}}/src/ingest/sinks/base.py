@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 from ingest.contract import Contract
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Ready
+from ingest.say import Say, silent
 from ingest.sinks.ledger import LOADS
 
 PATIENCE = 600.0  # seconds to wait for another process that has the target
 PAUSE = 0.5  # seconds between two tries
 LINEAGE = ("_run_id", "_loaded_at")
-
-Say = Callable[[str], None]
-
-
-def silent(_: str) -> None:
-    """A `Say` for whoever does not listen."""
 
 
 class Sink(Protocol):

@@ -21,6 +21,7 @@ from ingest.duck import (
     columns,
     connect,
     count,
+    followed,
     in_passing,
     literal,
     number,
@@ -81,10 +82,11 @@ class DuckDBSink:
             work = ready.staging.parent
             with opened(self.path, work, say, patience, memory=memory) as connection:
                 incoming = attach_staging(connection, ready)
-                say(f"Loading {ready.count:,} rows into {contract.table} of {self.shown}")
-                connection.execute("BEGIN")
-                loaded = _load(connection, incoming, ready, contract, load)
-                connection.execute("COMMIT")
+                doing = f"Loading {ready.count:,} rows into {contract.table} of {self.shown}"
+                with followed(connection, say, doing):
+                    connection.execute("BEGIN")
+                    loaded = _load(connection, incoming, ready, contract, load)
+                    connection.execute("COMMIT")
                 return loaded
 
         try:
@@ -223,10 +225,7 @@ def opened(
     option: str = "READ_WRITE",
     memory: str = MEMORY,
 ) -> Generator[duckdb.DuckDBPyConnection, None, None]:
-    """A connection to which the file is attached as `_target`; waits while another has it.
-
-    Raises TargetError.
-    """
+    """A connection with the file attached as `_target`, once it is free. Raises TargetError."""
     check_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -79,11 +79,11 @@ class ObjectSink:
         with self._explained():
             store = self._store()
             while True:
-                say(f"Loading {ready.count:,} rows into {self.shown}{file_name(contract.table)}")
+                doing = f"Loading {ready.count:,} rows into {self.shown}{file_name(contract.table)}"
                 version = _fetch(store, key, old)
                 with explained(self.shown):
                     held = old if version else None
-                    loaded = merge(work, held, new, ready, contract, load)
+                    loaded = merge(work, held, new, ready, contract, load, say, doing)
                 if not new.exists() or _put(store, key, new, version):
                     old.unlink(missing_ok=True)
                     new.unlink(missing_ok=True)

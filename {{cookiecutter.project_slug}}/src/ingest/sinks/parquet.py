@@ -19,6 +19,7 @@ from ingest.duck import (
     connect,
     count,
     file_literal,
+    followed,
     in_passing,
     literal,
     number,
@@ -74,10 +75,10 @@ class ParquetSink:
         # A DuckDB file is the lock: it ends with its process, and names who has it.
         lock = self.folder / f".{name}.lock"
         with opened(lock, ready.staging.parent, say, patience):
-            say(f"Loading {ready.count:,} rows into {path}")
             old = path if path.exists() else None
             with explained(str(path)):
-                loaded = merge(ready.staging.parent, old, part, ready, contract, load)
+                doing = f"Loading {ready.count:,} rows into {path}"
+                loaded = merge(ready.staging.parent, old, part, ready, contract, load, say, doing)
             if part.exists():
                 self._publish(part, path)
             return loaded
@@ -113,7 +114,14 @@ def file_name(table: str) -> str:
 
 
 def merge(
-    work: Path, old: Path | None, new: Path, ready: Ready, contract: Contract, load: Load
+    work: Path,
+    old: Path | None,
+    new: Path,
+    ready: Ready,
+    contract: Contract,
+    load: Load,
+    say: Say,
+    doing: str,
 ) -> Loaded:
     """Write the file `new`: what `old` holds, with the rows of the load.
 
@@ -121,7 +129,10 @@ def merge(
     """
 
     def attempt(memory: str) -> Loaded:
-        with connect(Path(":memory:"), work, memory) as connection:
+        with (
+            connect(Path(":memory:"), work, memory) as connection,
+            followed(connection, say, doing),
+        ):
             return _merge(connection, old, new, ready, contract, load)
 
     return in_passing(attempt)
