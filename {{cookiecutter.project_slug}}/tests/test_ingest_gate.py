@@ -4,7 +4,7 @@ import json
 import math
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from judging import judged, refused, staged
@@ -95,6 +95,21 @@ def test_half_a_surrogate_pair_is_refused_and_kept(tmp_path: Path) -> None:
     result = judged(tmp_path, ['{"id": "\\ud800"}'], record=Named)
     assert result.rejected == 1
     assert json.loads(refused(tmp_path)[0]["raw"]) == {"id": "\ud800"}
+
+
+@pytest.mark.parametrize("depth", [255, 300, 900, 5000])
+@pytest.mark.parametrize("begin, end", [("[", "]"), ('{"a":', "}")])
+def test_a_record_that_is_nested_too_deep_is_refused_not_fatal(
+    tmp_path: Path, depth: int, begin: str, end: str
+) -> None:
+    class Free(BaseModel):
+        id: int
+        a: Any
+
+    deep = '{"id": 1, "a": ' + begin * depth + "1" + end * depth + "}"
+    result = judged(tmp_path, [deep, '{"id": 2, "a": [[1]]}'], record=Free)
+    assert [row["a"] for row in staged(result)] == ["[[1]]"]
+    assert "nested too deep" in refused(tmp_path)[0]["reason"]
 
 
 def test_too_large_a_share_fails_and_keeps_the_reasons(tmp_path: Path) -> None:

@@ -63,10 +63,10 @@ class PydanticWay:
                 accepted.append((raw, _dumped(self._record.model_validate(raw.value))))
             except ValidationError as error:
                 found.refused.append(Refusal(raw, *_explained(error)))
-            except PydanticSerializationError as error:  # such as half of a surrogate pair
-                reason = f"a value cannot be written: {error}"
-                found.refused.append(Refusal(raw, None, reason))
             except Exception as error:
+                if reason := unwritable(error):
+                    found.refused.append(Refusal(raw, None, reason))
+                    continue
                 # A validator of the contract may only raise ValueError or AssertionError.
                 raise ContractError(
                     f"contract.py failed on record {raw.position} with "
@@ -103,6 +103,16 @@ class PydanticWay:
         except duckdb.Error as error:
             return f"a value does not fit its column: {str(error).splitlines()[0]}"
         return "a value does not fit its column"
+
+
+def unwritable(error: Exception) -> str | None:
+    """Why a value that was read cannot be written, if that is what Pydantic's error says."""
+    # It is a ValueError, or one within a PydanticSerializationError.
+    if isinstance(error, ValueError) and "serialization depth exceeded" in str(error):
+        return "it is nested too deep to be written"
+    if isinstance(error, PydanticSerializationError):  # such as half of a surrogate pair
+        return f"a value cannot be written: {error}"
+    return None
 
 
 def _dumped(record: BaseModel) -> bytes:
