@@ -64,6 +64,19 @@ def test_rows_of_a_parquet_file_keep_their_types(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["file_row_number", "File_Row_Number", "n0", "places"])
+def test_a_parquet_file_may_have_a_column_of_any_name(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "source.parquet"
+    duckdb.sql(f"SELECT i AS {name}, -i AS b FROM range(3, 9) AS t(i)").write_parquet(str(source))
+    small = cut(
+        fetch(str(source), tmp_path), tmp_path / "small", 2, keep=lambda raw: raw.value["b"] < -4
+    )
+    assert duckdb.sql(f"FROM '{small.path}'").columns == [name, "b"]
+    assert duckdb.sql(f"FROM '{small.path}'").fetchall() == [(5, -5), (6, -6)]
+    none = cut(fetch(str(source), tmp_path), tmp_path / "none", 2, keep=lambda raw: False)
+    assert (none.count, duckdb.sql(f"FROM '{none.path}'").fetchall()) == (0, [])
+
+
 def test_a_short_source_is_taken_whole(tmp_path: Path) -> None:
     source = tmp_path / "source.ndjson"
     source.write_text('{"a": 1}')
