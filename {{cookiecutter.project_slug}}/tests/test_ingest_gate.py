@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 from judging import judged, refused, staged
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from ingest.errors import ContractError, SourceError, TooManyRejected
 from ingest.formats import Format
@@ -86,6 +86,29 @@ def test_infinity_is_not_turned_into_nothing(tmp_path: Path) -> None:
         math.inf,
         pytest.approx(math.nan, nan_ok=True),
     ]
+
+
+def test_infinity_is_not_turned_into_nothing_where_anything_may_stand(tmp_path: Path) -> None:
+    class Part(BaseModel):
+        b: Any
+
+    class Free(BaseModel):
+        model_config = ConfigDict(ser_json_bytes="base64")
+        id: int
+        a: Any = None
+        part: Part | None = None
+        raw: bytes = b"\xff"
+
+    lines = [
+        '{"id": 1, "a": 1e400}',
+        '{"id": 2, "a": [null, {"x": -1e400}]}',
+        '{"id": 3, "part": {"b": 1E+999}}',
+        '{"id": 4, "a": [1e300]}',
+    ]
+    rows = staged(judged(tmp_path, lines, record=Free))
+    assert [row["a"] for row in rows] == ['"Infinity"', '[null,{"x":"-Infinity"}]', None, "[1e300]"]
+    assert rows[2]["part"] == {"b": '"Infinity"'}
+    assert rows[3]["raw"] == "_w=="
 
 
 def test_half_a_surrogate_pair_is_refused_and_kept(tmp_path: Path) -> None:

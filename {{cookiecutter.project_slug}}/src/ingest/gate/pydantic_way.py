@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, SchemaSerializer, to_json
 
 from ingest.errors import ContractError
 from ingest.formats import RawRecord
@@ -42,6 +42,7 @@ class PydanticWay:
 
     def __init__(self, record: type[BaseModel], columns: dict[str, str]) -> None:
         self._record = record
+        self._dump = _dumper(record)
         self._shape = json.dumps(columns)
         # A BIGINT holds any 18 digits; a DECIMAL as many as its places leave of its width, if
         # none behind its point is rounded up.
@@ -60,7 +61,8 @@ class PydanticWay:
                 found.refused.append(Refusal(raw, None, raw.fault))
                 continue
             try:
-                accepted.append((raw, _dumped(self._record.model_validate(raw.value))))
+                values = self._dump(self._record.model_validate(raw.value))
+                accepted.append((raw, to_json(values, inf_nan_mode="strings")))
             except ValidationError as error:
                 found.refused.append(Refusal(raw, *_explained(error)))
             except Exception as error:
@@ -115,9 +117,17 @@ def unwritable(error: Exception) -> str | None:
     return None
 
 
-def _dumped(record: BaseModel) -> bytes:
-    # model_dump_json would write NaN and Infinity as null; this keeps them.
-    return to_json(record.model_dump(mode="json", by_alias=True), inf_nan_mode="strings")
+def _dumper(record: type[BaseModel]) -> Callable[[BaseModel], Any]:
+    """What makes a record the values that JSON has, but for NaN and Infinity, which stay.
+
+    As a model is set by itself, model_dump leaves those in a float and makes them None in Any.
+    """
+    if record.model_dump is not BaseModel.model_dump:
+        return lambda one: one.model_dump(mode="json", by_alias=True)
+    settings: Any = {n: v for n, v in record.model_config.items() if n.startswith("ser_json_")}
+    settings["ser_json_inf_nan"] = "constants"
+    serializer = SchemaSerializer(record.__pydantic_core_schema__, settings)
+    return lambda one: serializer.to_python(one, mode="json", by_alias=True)
 
 
 def _explained(error: ValidationError) -> tuple[str, str]:
