@@ -370,8 +370,11 @@ def test_too_long_a_wait_is_an_error_that_says_so(site: Start, tmp_path: Path) -
     assert not error.transient and len(served.asked) == 1
 
 
-def test_a_wait_that_cannot_be_read_is_left_to_the_retries(site: Start, tmp_path: Path) -> None:
-    served = site(lambda asked: {"status": 429, "headers": {"Retry-After": "soon"}})
+@pytest.mark.parametrize("wait", ["soon", "²", "-1", "1.5", "Mon, 99 Foo 99999 99:99:99 +9999"])
+def test_a_wait_that_cannot_be_read_is_left_to_the_retries(
+    site: Start, tmp_path: Path, wait: str
+) -> None:
+    served = site(lambda asked: {"status": 429, "headers": {"Retry-After": wait}})
     assert refused(served.url, tmp_path).transient
 
 

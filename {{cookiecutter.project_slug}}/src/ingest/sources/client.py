@@ -228,7 +228,7 @@ def _pause(response: httpx2.Response) -> float | None:
     asked = response.headers.get("retry-after", "").strip()
     if response.status_code not in _ASKS_TO_WAIT or not asked:
         return None
-    if asked.isdigit():
+    if asked.isdecimal():
         seconds = float(asked)
     else:
         try:
