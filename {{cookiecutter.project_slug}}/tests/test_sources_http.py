@@ -15,6 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.errors import SourceError
+from ingest.say import Line
 from ingest.sources import Request, fetch
 
 if sys.version_info >= (3, 14):
@@ -349,6 +350,7 @@ def test_a_server_that_asks_to_wait_is_heeded(site: Start, tmp_path: Path, statu
     assert source.size == len(BODY)
     assert datetime.now(UTC) - began >= timedelta(seconds=1)
     assert f"answered {status} and asks to wait 1 s" in heard[0]
+    assert [text for text in heard if isinstance(text, Line)] == heard[:1]  # in the log, once
 
 
 def test_a_wait_may_be_given_as_a_date(site: Start, tmp_path: Path) -> None:
