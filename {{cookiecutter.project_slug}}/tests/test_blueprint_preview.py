@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from blueprint import show
 from blueprint.previewing import preview
@@ -93,6 +93,21 @@ def test_rows_are_shown_as_json_has_them(
         "day": "2026-01-02",
         "share": "NaN",
     }
+
+
+@pytest.mark.parametrize("name", ["r", "rows", "staging", "records"])
+def test_a_column_of_any_name_is_shown(
+    source: Callable[..., dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    fields: dict[str, Any] = {"id": (int, ...), name: (Inner | str | None, None)}
+    model = create_model("Record", **fields)
+    monkeypatch.setattr(contract_module, "CONTRACT", Contract(model, ("id",), "things"))
+    rows = [{"id": 1, name: None}, {"id": 2, name: "q"}, {"id": 3, name: {"text": "x"}}]
+    assert preview(source(*map(json.dumps, rows)), as_json=True)
+    assert json.loads(capsys.readouterr().out)["first_rows"] == rows
 
 
 def test_the_table_fits_the_terminal_and_obeys_no_value(

@@ -93,6 +93,15 @@ def test_a_source_that_fails_twice_is_retried_by_prefect(
     assert list((tmp_path / "tmp").iterdir()) == []  # the work folder is gone
 
 
+def test_a_wait_that_the_server_asks_for_is_a_line_in_the_log(
+    serve: Serve, run: Callable[..., State[Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    served = serve({"status": 429, "headers": {"Retry-After": "1"}}, {"body": TEN})
+    assert run(served.url).is_completed()
+    found = [one.message for one in caplog.records if "asks to wait 1 s" in one.message]
+    assert len(found) == 1 and served.url in found[0]
+
+
 def test_the_summary_is_read_back_exactly(serve: Serve, run: Callable[..., State[Any]]) -> None:
     state = run(serve({"body": TEN}).url)
     flow_run_id = state.state_details.flow_run_id

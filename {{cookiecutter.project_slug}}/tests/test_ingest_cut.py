@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
+from pydantic import BaseModel
 
+from blueprint.cuts import cut_source
+from data_pipeline import contract as contract_module
+from ingest.contract import Contract
 from ingest.cut import Cut, cut
 from ingest.formats import Reading
 from ingest.readers import read
@@ -59,6 +64,19 @@ def test_rows_of_a_parquet_file_keep_their_types(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["file_row_number", "File_Row_Number", "n0", "places"])
+def test_a_parquet_file_may_have_a_column_of_any_name(tmp_path: Path, name: str) -> None:
+    source = tmp_path / "source.parquet"
+    duckdb.sql(f"SELECT i AS {name}, -i AS b FROM range(3, 9) AS t(i)").write_parquet(str(source))
+    small = cut(
+        fetch(str(source), tmp_path), tmp_path / "small", 2, keep=lambda raw: raw.value["b"] < -4
+    )
+    assert duckdb.sql(f"FROM '{small.path}'").columns == [name, "b"]
+    assert duckdb.sql(f"FROM '{small.path}'").fetchall() == [(5, -5), (6, -6)]
+    none = cut(fetch(str(source), tmp_path), tmp_path / "none", 2, keep=lambda raw: False)
+    assert (none.count, duckdb.sql(f"FROM '{none.path}'").fetchall()) == (0, [])
+
+
 def test_a_short_source_is_taken_whole(tmp_path: Path) -> None:
     source = tmp_path / "source.ndjson"
     source.write_text('{"a": 1}')
@@ -78,3 +96,18 @@ def test_records_that_are_not_wanted_are_passed_over(tmp_path: Path) -> None:
     assert later.path.read_bytes() == b'a,b\n6,"7\n8"\n9,9\n'
     none = cut(fetch(str(source), tmp_path), tmp_path / "none", 2, keep=lambda raw: False)
     assert (none.count, none.path.read_bytes()) == (0, b"a,b\n")
+
+
+def test_what_the_proofs_run_on_holds_only_records_that_a_run_accepts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Record(BaseModel):
+        id: int
+        a: Any = None
+
+    monkeypatch.setattr(contract_module, "CONTRACT", Contract(Record, ("id",), "things"))
+    deep = '{"id": 1, "a": ' + "[" * 300 + "]" * 300 + "}"
+    source = tmp_path / "source.ndjson"
+    source.write_text(f'{deep}\n{{"id": "x"}}\n{{"id": {2**63}}}\n{{"id": 4}}\n')
+    small = cut_source({"parameters": {"source_url": str(source)}}, tmp_path / "small")
+    assert small.path.read_text() == '{"id": 4}\n'

@@ -4,11 +4,11 @@ import json
 import math
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from judging import judged, refused, staged
-from pydantic import AfterValidator, BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from ingest.errors import ContractError, SourceError, TooManyRejected
 from ingest.formats import Format
@@ -88,6 +88,29 @@ def test_infinity_is_not_turned_into_nothing(tmp_path: Path) -> None:
     ]
 
 
+def test_infinity_is_not_turned_into_nothing_where_anything_may_stand(tmp_path: Path) -> None:
+    class Part(BaseModel):
+        b: Any
+
+    class Free(BaseModel):
+        model_config = ConfigDict(ser_json_bytes="base64")
+        id: int
+        a: Any = None
+        part: Part | None = None
+        raw: bytes = b"\xff"
+
+    lines = [
+        '{"id": 1, "a": 1e400}',
+        '{"id": 2, "a": [null, {"x": -1e400}]}',
+        '{"id": 3, "part": {"b": 1E+999}}',
+        '{"id": 4, "a": [1e300]}',
+    ]
+    rows = staged(judged(tmp_path, lines, record=Free))
+    assert [row["a"] for row in rows] == ['"Infinity"', '[null,{"x":"-Infinity"}]', None, "[1e300]"]
+    assert rows[2]["part"] == {"b": '"Infinity"'}
+    assert rows[3]["raw"] == "_w=="
+
+
 def test_half_a_surrogate_pair_is_refused_and_kept(tmp_path: Path) -> None:
     class Named(BaseModel):
         id: str
@@ -95,6 +118,21 @@ def test_half_a_surrogate_pair_is_refused_and_kept(tmp_path: Path) -> None:
     result = judged(tmp_path, ['{"id": "\\ud800"}'], record=Named)
     assert result.rejected == 1
     assert json.loads(refused(tmp_path)[0]["raw"]) == {"id": "\ud800"}
+
+
+@pytest.mark.parametrize("depth", [255, 300, 900, 5000])
+@pytest.mark.parametrize("begin, end", [("[", "]"), ('{"a":', "}")])
+def test_a_record_that_is_nested_too_deep_is_refused_not_fatal(
+    tmp_path: Path, depth: int, begin: str, end: str
+) -> None:
+    class Free(BaseModel):
+        id: int
+        a: Any
+
+    deep = '{"id": 1, "a": ' + begin * depth + "1" + end * depth + "}"
+    result = judged(tmp_path, [deep, '{"id": 2, "a": [[1]]}'], record=Free)
+    assert [row["a"] for row in staged(result)] == ["[[1]]"]
+    assert "nested too deep" in refused(tmp_path)[0]["reason"]
 
 
 def test_too_large_a_share_fails_and_keeps_the_reasons(tmp_path: Path) -> None:

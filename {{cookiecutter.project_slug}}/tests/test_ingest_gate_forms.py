@@ -24,6 +24,11 @@ def parquet(path: Path, select: str) -> SourceFile:
     return SourceFile(path, Format.PARQUET, "the source", path.stat().st_size)
 
 
+class Sized(BaseModel):
+    id: int
+    inner: list[Inner]
+
+
 class Text(BaseModel):
     a: str
 
@@ -81,6 +86,22 @@ def test_a_parquet_file_may_have_a_column_that_the_reader_makes_too(tmp_path: Pa
     result = judge(source, Contract(Record, ("id",), "things"), step, tmp_path)
     assert [row["id"] for row in staged(result)] == [0, 1, 2, 3, 4]
     assert [entry["position"] for entry in refused(tmp_path)] == [6]
+
+
+@pytest.mark.parametrize("name", ["x0", "X0", "x1", "file_row_number", "_position", "_raw"])
+def test_a_column_of_any_name_stands_for_no_item_of_a_parquet_file(
+    tmp_path: Path, name: str
+) -> None:
+    lists = "[{'size': NULL}] ELSE [{'size': n::INTEGER}]"
+    select = (
+        f'SELECT n AS id, CASE n WHEN 2 THEN {lists} END AS "inner", '
+        f"{{'size': 7}} AS \"{name}\" FROM range(4) AS t(n)"
+    )
+    source = parquet(tmp_path / "x.parquet", select)
+    step = Step(10, ANY, tmp_path / "quarantine", "run-1")
+    result = judge(source, Contract(Sized, ("id",), "things"), step, tmp_path)
+    assert [row["inner"] for row in staged(result)] == [[{"size": n}] for n in (0, 1, 3)]
+    assert [entry["position"] for entry in refused(tmp_path)] == [3]
 
 
 def test_a_decimal_of_many_places_is_refused_where_it_does_not_fit(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ ODD: list[list[Any]] = [
     [{"a": 2**60}, {"a": 0.5}],
     [{"a": 2**70}, {"a": "x"}],
     [{"a": 1e308}, {"a": -0.0}, {"a": 1e-320}],
+    [{"a": json.loads("[" * 254 + "]" * 254)}, {"a": json.loads('{"": ' * 253 + "1" + "}" * 253)}],
     [{"a": "2024-01-01"}, {"a": "2024-02-30"}],
     [{"a": "2024-01-01T00:00:00Z"}, {"a": "2024-01-01T00:00:00"}],
     [{"a": "0001-01-01T00:00:00+14:00"}, {"a": "9999-12-31T23:59:59-12:00"}],
@@ -374,9 +375,10 @@ def test_a_type_that_fails_for_one_record_is_widened(tmp_path: Path) -> None:
 
 def test_records_that_are_none_are_passed_over_and_told(tmp_path: Path) -> None:
     path = tmp_path / "things.ndjson"
-    path.write_text('{"a": 1}\n{broken\n[1]\n{"a": "\\ud800"}\n', "utf-8")
+    deep = "".join('{"a": %s}\n' % ("[" * depth + "]" * depth) for depth in (255, 300, 900, 5000))
+    path.write_text('{"a": 1}\n{broken\n[1]\n{"a": "\\ud800"}\n' + deep, "utf-8")
     found, contract = inferred(path)
-    assert (found.records, found.faulty) == (1, 3)
+    assert (found.records, found.faulty) == (1, 7)
     assert found.first_fault and found.first_fault.startswith("record 2: the line is not JSON")
     assert columns_of(contract.record) == {"a": "BIGINT"}
 

@@ -1,15 +1,28 @@
 """A source comes to a local file, or the error says why not and whether a retry helps."""
 
 import gzip
+import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from ingest import opening
+from ingest.cut import cut
 from ingest.errors import SourceError
-from ingest.formats import Format
+from ingest.formats import Format, Reading
+from ingest.gate import judge
+from ingest.inference import infer
 from ingest.sources import fetch
+from ingest.steps import Limits, Step
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Serve = Callable[..., Any]
 LINE = b'{"id": 1}\n'
@@ -23,6 +36,38 @@ def test_a_local_file_is_read_where_it_lies(tmp_path: Path) -> None:
     assert fetch(str(path), work).path == path
     assert fetch(path.as_uri(), work).path == path
     assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
+def test_parquet_that_is_packed_is_read_as_any_other(
+    serve: Serve, tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    plain, packed, work = tmp_path / "plain", tmp_path / "packed", tmp_path / "work"
+    duckdb.sql("SELECT n AS id, n % 2 AS odd FROM range(5) AS t(n)").write_parquet(str(plain))
+    packed.write_bytes(pack(plain.read_bytes()))
+    work.mkdir()
+    for place in (str(packed), serve({"body": packed.read_bytes()}).url):
+        source = fetch(place, work, reading=Reading(encoding="latin-1"))
+        assert (source.format, source.size) == (Format.PARQUET, plain.stat().st_size)
+        found = infer(source, date(2026, 11, 24)).contract
+        assert found.key == ("id",)
+        step = Step(2, Limits(0.0), tmp_path / "quarantine", "run-1")
+        assert judge(source, found, step, work).accepted == 5
+        assert cut(source, work / "first", 3).count == 3
+
+
+def test_parquet_that_is_packed_and_cut_short_or_a_bomb_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, packed = tmp_path / "plain", tmp_path / "packed"
+    duckdb.sql("SELECT n AS id FROM range(9999) AS t(n)").write_parquet(str(plain))
+    packed.write_bytes(gzip.compress(plain.read_bytes())[:-30])
+    with pytest.raises(SourceError, match="no whole gzip file"):
+        fetch(str(packed), tmp_path)
+    monkeypatch.setattr(opening, "_HARMLESS", 1024)
+    packed.write_bytes(gzip.compress(b"PAR1" + bytes(2**25) + b"PAR1"))
+    with pytest.raises(SourceError, match="zip bomb"):
+        fetch(str(packed), tmp_path)
 
 
 def test_a_missing_file_says_so_and_is_not_transient(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What a person sees while a step runs."""
 
+import io
 import os
 import re
 import subprocess
@@ -21,8 +22,9 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import Artifact, State
 from prefect.settings import PREFECT_API_URL
+from rich.console import Console
 
-from ingest.say import Say
+from ingest.say import Line, Say
 from runtime import progress as shown
 from runtime.progress import progress
 
@@ -171,6 +173,23 @@ def test_a_log_has_a_line_every_few_seconds_and_not_every_word(
     monkeypatch.setattr(shown, "LINE_EVERY", 0.0)
     step(body)
     assert len(re.findall(r"word \d+ ", caplog.text)) == 101
+
+
+@pytest.mark.parametrize("on_terminal", [False, True])
+def test_what_is_worth_a_line_is_logged_at_once_and_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, on_terminal: bool
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True) if on_terminal else None
+    monkeypatch.setattr(shown, "_terminal", lambda: console)
+
+    def body(say: Say) -> None:
+        say("word")
+        say(Line("They ask to wait"))
+        say("word")
+
+    assert step(body).is_completed()
+    assert [one.levelname for one in caplog.records if "ask to wait" in one.message] == ["INFO"]
+    assert "word" not in caplog.text
 
 
 SCRIPT = """

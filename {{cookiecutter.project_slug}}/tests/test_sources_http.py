@@ -16,6 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.errors import SourceError
+from ingest.say import Line
 from ingest.sources import Request, fetch
 
 if sys.version_info >= (3, 14):
@@ -367,6 +368,7 @@ def test_a_server_that_asks_to_wait_is_heeded(site: Start, tmp_path: Path, statu
     assert source.size == len(BODY)
     assert datetime.now(UTC) - began >= timedelta(seconds=1)
     assert f"answered {status} and asks to wait 1 s" in heard[0]
+    assert [text for text in heard if isinstance(text, Line)] == heard[:1]  # in the log, once
 
 
 def test_a_wait_may_be_given_as_a_date(site: Start, tmp_path: Path) -> None:
@@ -388,8 +390,11 @@ def test_too_long_a_wait_is_an_error_that_says_so(site: Start, tmp_path: Path) -
     assert not error.transient and len(served.asked) == 1
 
 
-def test_a_wait_that_cannot_be_read_is_left_to_the_retries(site: Start, tmp_path: Path) -> None:
-    served = site(lambda asked: {"status": 429, "headers": {"Retry-After": "soon"}})
+@pytest.mark.parametrize("wait", ["soon", "²", "-1", "1.5", "Mon, 99 Foo 99999 99:99:99 +9999"])
+def test_a_wait_that_cannot_be_read_is_left_to_the_retries(
+    site: Start, tmp_path: Path, wait: str
+) -> None:
+    served = site(lambda asked: {"status": 429, "headers": {"Retry-After": wait}})
     assert refused(served.url, tmp_path).transient
 
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from blueprint.inferring import patiently
 from blueprint.pipelines.which import package_of, part
 from blueprint.project import Problem
 from ingest.cut import Cut, cut
-from ingest.formats import RawRecord
+from ingest.gate.pydantic_way import PydanticWay
 from ingest.say import silent
+from ingest.schema import columns_of
 from ingest.steps import SourceFile
 
 RECORDS = 100
@@ -34,7 +33,8 @@ def cut_source(deployment: Mapping[str, Any], destination: Path) -> Cut:
     # Where the bad records of a source lie at its head, a few of them would be too many.
     found = patiently(lambda: _fetched(package, source, destination))
     record = part(package, "contract").CONTRACT.record
-    return cut(found, destination, RECORDS, keep=lambda raw: _fits(raw, record))
+    way = PydanticWay(record, columns_of(record))
+    return cut(found, destination, RECORDS, keep=lambda raw: not way.judge([raw]).refused)
 
 
 def _fetched(package: str, source: str, destination: Path) -> SourceFile:
@@ -43,11 +43,3 @@ def _fetched(package: str, source: str, destination: Path) -> SourceFile:
     folder.mkdir(parents=True, exist_ok=True)
     config = part(package, "config").ExtractConfig(source_url=source)
     return part(package, "extract").extract(config, folder, silent)
-
-
-def _fits(raw: RawRecord, record: type[BaseModel]) -> bool:
-    try:
-        record.model_validate(raw.value)
-    except ValidationError:
-        return False
-    return raw.fault is None

@@ -154,12 +154,17 @@ def _first_rows(
         found = connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM staging.rows LIMIT {ROWS}")
         names = tuple(str(column[0]) for column in found.description or ())
         rows = tuple(found.fetchall())
+        # Cell by cell: an alias of the whole row would mean a column, where one has its name.
         found = connection.execute(
-            f"SELECT to_json(r)::VARCHAR FROM staging.rows AS r LIMIT {ROWS}"
+            f"SELECT to_json(COLUMNS(*))::VARCHAR FROM staging.rows LIMIT {ROWS}"
         )
-        # NaN and Infinity are none of JSON's numbers.
-        records = tuple(json.loads(text, parse_constant=str) for (text,) in found.fetchall())
+        records = tuple(dict(zip(names, map(_value, row), strict=True)) for row in found.fetchall())
         return names, rows, records
+
+
+def _value(text: str | None) -> Any:
+    # NaN and Infinity are none of JSON's numbers.
+    return None if text is None else json.loads(text, parse_constant=str)
 
 
 def _print(found: Preview, limit: int, package: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Column, Table
 
+from ingest.say import Line
 from runtime.chart import bar
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Progress:
         self._last = time.monotonic()
 
     def __call__(self, text: str, done: float | None = None) -> None:
-        if time.monotonic() - self._last >= _OFTEN:
+        if isinstance(text, Line) or time.monotonic() - self._last >= _OFTEN:
             self._last = time.monotonic()
             doing(text)
 

@@ -75,11 +75,18 @@ def _write_rows(source: SourceFile, rows: list[RawRecord], path: Path) -> None:
 
 
 def _copy_rows(source: SourceFile, places: list[int], path: Path) -> None:
-    table = parquet_table(source.path, "file_row_number = true")
+    table = parquet_table(source.path)
     with duckdb.connect() as connection:
+        taken = {str(name).lower() for name in connection.sql(f"FROM {table}").columns}
+        number = next(name for n in itertools.count() if (name := f"n{n}") not in taken)
+        # The reader's own file_row_number is an error where the file has such a column.
+        rows = (
+            f"SELECT *, row_number() OVER () - 1 AS {number} "
+            f"FROM (FROM {table} LIMIT {max(places, default=-1) + 1})"
+        )
         connection.execute(
-            f"COPY (SELECT * EXCLUDE (file_row_number) FROM {table} WHERE file_row_number IN "
-            f"(SELECT unnest(string_split(?, ',')::BIGINT[]))) "
+            f"COPY (SELECT * EXCLUDE ({number}) FROM ({rows}) "
+            f"WHERE {number} IN (SELECT unnest(?::BIGINT[]))) "
             f"TO {literal(str(path))} (FORMAT parquet)",
-            [",".join(map(str, places))],
+            [str(places)],
         )

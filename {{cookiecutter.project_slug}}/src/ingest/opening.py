@@ -7,10 +7,13 @@ import sys
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from ingest.errors import SourceError
 from ingest.formats import Compression
+from ingest.say import Say
 from ingest.steps import SourceFile
 
 if sys.version_info >= (3, 14):
@@ -48,6 +51,26 @@ def opened(source: SourceFile) -> Generator[BinaryIO, None, None]:
                 f"{source.url} is no whole {source.compression} file: {error}. Get it again; if "
                 "it is the same, its producer must mend it."
             ) from error
+
+
+def unpacked(source: SourceFile, path: Path, say: Say) -> SourceFile:
+    """The source in a file of its own, `path`, as its bytes are when they are not packed.
+
+    Raises SourceError as `opened` does, and where there is no room for it.
+    """
+    size = 0
+    with path.open("wb") as file, opened(replace(source, encoding="utf-8")) as stream:
+        while data := stream.read(CHUNK):
+            try:
+                file.write(data)
+            except OSError as error:
+                raise SourceError(
+                    f"{source.url} cannot be unpacked to {path}: {error}. Is there room on that "
+                    "disk?"
+                ) from error
+            size += len(data)
+            say(f"Unpacked {size / 1e6:,.1f} MB of {source.url}")
+    return replace(source, path=path, size=size, compression=Compression.NONE)
 
 
 def _in_utf8(stream: BinaryIO, source: SourceFile) -> BinaryIO:

@@ -17,7 +17,7 @@ from rich.errors import LiveError
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from ingest.say import Say
+from ingest.say import Line, Say
 from runtime.summary import key_of_this_run
 from runtime.work import deployment_of_this_run
 
@@ -34,7 +34,8 @@ def progress(*, at_once: bool = False) -> Generator[Say, None, None]:
     On a terminal, in a run of no deployment, it moves a bar; elsewhere it logs a line every
     few seconds. Where a step takes longer than a moment it also moves an artifact in the UI,
     which ends at 100. The engine may tell as often as it likes. `at_once` shows the first
-    text too, for a step that says something only where it has to wait.
+    text too, for a step that says something only where it has to wait. A `Line` is always
+    logged.
     """
     name = str(task_run.task_name or flow_run.flow_name or "run")
     began = time.monotonic()
@@ -51,6 +52,8 @@ def progress(*, at_once: bool = False) -> Generator[Say, None, None]:
         def say(text: str, done: float | None = None) -> None:
             now = time.monotonic()
             moving.last = text
+            if isinstance(text, Line):
+                here.tell(text, now)
             if now >= here.due:
                 here.show(text, done, now)
             if now >= moving.due:
@@ -92,6 +95,9 @@ class _Lines:
         self.due = due
         self._logger = get_run_logger()
 
+    def tell(self, text: str, now: float) -> None:
+        self.show(text, None, now)
+
     def show(self, text: str, done: float | None, now: float) -> None:
         self.due = now + LINE_EVERY
         self._logger.info(text if done is None else f"{text} ({_percent(done):.0f} %)")
@@ -102,6 +108,7 @@ class _Bar:
 
     def __init__(self, name: str, console: Console, due: float) -> None:
         self.due = due
+        self._logger = get_run_logger()
         # Prefect's console knows no style by name, and the texts may hold brackets.
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
@@ -118,6 +125,9 @@ class _Bar:
             expand=True,
         )
         self._task = self._progress.add_task(name, total=None, text="")
+
+    def tell(self, text: str, now: float) -> None:
+        self._logger.info(text)  # the bar goes when the step ends
 
     def show(self, text: str, done: float | None, now: float) -> None:
         self.due = now + BAR_EVERY

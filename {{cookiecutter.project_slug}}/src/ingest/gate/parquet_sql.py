@@ -31,7 +31,9 @@ def from_parquet(
 
     Raises Unknown where a column's type is not one that the contract's field takes as it is.
     """
-    names = itertools.count()
+    # What stands for an item must be no column's name: DuckDB would take it for the column.
+    taken = {name.lower() for name in types}
+    names = (name for name in map("x{}".format, itertools.count()) if name not in taken)
     checks, values = ["TRUE"], []
     if record.closed and types.keys() - {field.key for field in record.fields}:
         raise Unknown("the record forbids columns that the file has")
@@ -56,7 +58,7 @@ def _children(held: DuckDBPyType) -> dict[str, DuckDBPyType]:
 
 
 def _held(
-    node: Node, value: str, held: DuckDBPyType, where: str, names: Iterator[int]
+    node: Node, value: str, held: DuckDBPyType, where: str, names: Iterator[str]
 ) -> Iterator[str]:
     """What must hold of a value of this type; raises Unknown for one that the node does not take."""
     if not node.nullable:
@@ -75,7 +77,7 @@ def _held(
     elif isinstance(node, Many) and held.id == "list":
         least = (lambda held: f"len({held}) > 0",) if node.filled else ()
         yield from (f"coalesce({check(value)}, TRUE)" for check in (*least, *node.checks))
-        item = f"x{next(names)}"
+        item = next(names)
         inner = list(_held(node.item, item, _children(held)["child"], f"{where}[]", names))
         wrong = f"list_filter({value}, lambda {item}: NOT ({' AND '.join(inner)}))"
         if inner:
@@ -86,7 +88,7 @@ def _held(
         raise Unknown(f"{where}: {held} in Parquet")
 
 
-def _as_held(node: Node, value: str, held: DuckDBPyType, names: Iterator[int]) -> str:
+def _as_held(node: Node, value: str, held: DuckDBPyType, names: Iterator[str]) -> str:
     """The value with the contract's fields alone, in its order."""
     if isinstance(node, Fields):
         parts = _children(held)
@@ -101,7 +103,7 @@ def _as_held(node: Node, value: str, held: DuckDBPyType, names: Iterator[int]) -
         )
         return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({packed}) END"
     if isinstance(node, Many) and not isinstance(node.item, Leaf):
-        item = f"x{next(names)}"
+        item = next(names)
         inner = _as_held(node.item, item, _children(held)["child"], names)
         return f"list_transform({value}, lambda {item}: {inner})"
     return value

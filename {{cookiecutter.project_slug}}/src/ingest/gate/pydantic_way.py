@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import PydanticSerializationError, SchemaSerializer, to_json
 
 from ingest.errors import ContractError
 from ingest.formats import RawRecord
@@ -42,6 +42,7 @@ class PydanticWay:
 
     def __init__(self, record: type[BaseModel], columns: dict[str, str]) -> None:
         self._record = record
+        self._dump = _dumper(record)
         self._shape = json.dumps(columns)
         # A BIGINT holds any 18 digits; a DECIMAL as many as its places leave of its width, if
         # none behind its point is rounded up.
@@ -60,13 +61,14 @@ class PydanticWay:
                 found.refused.append(Refusal(raw, None, raw.fault))
                 continue
             try:
-                accepted.append((raw, _dumped(self._record.model_validate(raw.value))))
+                values = self._dump(self._record.model_validate(raw.value))
+                accepted.append((raw, to_json(values, inf_nan_mode="strings")))
             except ValidationError as error:
                 found.refused.append(Refusal(raw, *_explained(error)))
-            except PydanticSerializationError as error:  # such as half of a surrogate pair
-                reason = f"a value cannot be written: {error}"
-                found.refused.append(Refusal(raw, None, reason))
             except Exception as error:
+                if reason := unwritable(error):
+                    found.refused.append(Refusal(raw, None, reason))
+                    continue
                 # A validator of the contract may only raise ValueError or AssertionError.
                 raise ContractError(
                     f"contract.py failed on record {raw.position} with "
@@ -105,9 +107,27 @@ class PydanticWay:
         return "a value does not fit its column"
 
 
-def _dumped(record: BaseModel) -> bytes:
-    # model_dump_json would write NaN and Infinity as null; this keeps them.
-    return to_json(record.model_dump(mode="json", by_alias=True), inf_nan_mode="strings")
+def unwritable(error: Exception) -> str | None:
+    """Why a value that was read cannot be written, if that is what Pydantic's error says."""
+    # It is a ValueError, or one within a PydanticSerializationError.
+    if isinstance(error, ValueError) and "serialization depth exceeded" in str(error):
+        return "it is nested too deep to be written"
+    if isinstance(error, PydanticSerializationError):  # such as half of a surrogate pair
+        return f"a value cannot be written: {error}"
+    return None
+
+
+def _dumper(record: type[BaseModel]) -> Callable[[BaseModel], Any]:
+    """What makes a record the values that JSON has, but for NaN and Infinity, which stay.
+
+    As a model is set by itself, model_dump leaves those in a float and makes them None in Any.
+    """
+    if record.model_dump is not BaseModel.model_dump:
+        return lambda one: one.model_dump(mode="json", by_alias=True)
+    settings: Any = {n: v for n, v in record.model_config.items() if n.startswith("ser_json_")}
+    settings["ser_json_inf_nan"] = "constants"
+    serializer = SchemaSerializer(record.__pydantic_core_schema__, settings)
+    return lambda one: serializer.to_python(one, mode="json", by_alias=True)
 
 
 def _explained(error: ValidationError) -> tuple[str, str]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import to_json
+
 from ingest.cells import CsvBlocks
 from ingest.formats import Format, RawRecord
+from ingest.gate.pydantic_way import unwritable
 from ingest.opening import opened
 from ingest.readers import read
 from ingest.steps import SourceFile
 
 _AT_ONCE = 10_000
+# A record with fewer brackets is nested less deep than what Pydantic writes: 250 levels and more.
+_SHALLOW = 200
 
 
 @dataclass
@@ -44,21 +48,25 @@ class Reading:
             return CsvBlocks(stream, self.source, 1).header
 
     def _is_sound(self, raw: RawRecord) -> bool:
-        fault = raw.fault or (None if self._is_text(raw) else "it holds half of a surrogate pair")
+        fault = raw.fault or self._unwritable(raw)
         if fault is None:
             return True
         self.faulty += 1
         self.first_fault = self.first_fault or f"record {raw.position}: {fault}"
         return False
 
-    def _is_text(self, raw: RawRecord) -> bool:
-        """Whether its text can be written at all, which half of a surrogate pair cannot."""
+    def _unwritable(self, raw: RawRecord) -> str | None:
+        """Why the gate could not write the record, whatever the contract, or None.
+
+        Only JSON can hold half of a surrogate pair, or more levels than can be written.
+        """
         if self.source.format not in (Format.NDJSON, Format.JSON):
-            return True
-        if raw.line is not None and b"\\u" not in raw.line:
-            return True
+            return None
+        line = raw.line or b""
+        if b"\\u" not in line and line.count(b"[") + line.count(b"{") < _SHALLOW:
+            return None
         try:
-            json.dumps(raw.value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            return False
-        return True
+            to_json(raw.value)
+        except ValueError as error:
+            return unwritable(error)
+        return None

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 from ingest.detecting import recognised
 from ingest.errors import SourceError
-from ingest.formats import Format, Reading
+from ingest.formats import Compression, Format, Reading
+from ingest.opening import unpacked
 from ingest.say import Say, silent
 from ingest.sources.files import local_path
 from ingest.sources.http import download
@@ -46,10 +47,11 @@ def fetch(
 ) -> SourceFile:
     """Return `location` (a URL or a path) as a file in a known format.
 
-    A remote source is written into `folder`; a local one is read where it lies. A try that
-    was interrupted goes on where it broke off if the next one has the same folder. `say`
-    hears of progress, often. batch_size: the most records to ask an API for at once. since,
-    until: what {since} and {until} in the location and the parameters mean.
+    A remote source is written into `folder`, and Parquet that is packed is unpacked into it;
+    any other local one is read where it lies. A try that was interrupted goes on where it
+    broke off if the next one has the same folder. `say` hears of progress, often. batch_size:
+    the most records to ask an API for at once. since, until: what {since} and {until} in the
+    location and the parameters mean.
 
     Raises SourceError, whose `transient` says if a retry helps.
     """
@@ -60,7 +62,11 @@ def fetch(
     # A file stands in for an API, in a test or in phase 3: it has no pages.
     if request.pages is None or not location.startswith(_HTTP):
         path, content_type, name = _bring(address, folder, say, request, shown)
-        return _described(path, content_type, name, shown, reading or Reading())
+        source = _described(path, content_type, name, shown, reading or Reading())
+        if source.format is Format.PARQUET and source.compression is not Compression.NONE:
+            # It is read here and there, its end first; text is unpacked as it is read.
+            return unpacked(source, folder / "unpacked", say)
+        return source
     path = download_pages(address, folder, say, request, request.pages, batch_size, shown)
     return SourceFile(path, Format.NDJSON, shown, path.stat().st_size)
 

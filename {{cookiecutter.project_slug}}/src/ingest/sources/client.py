@@ -17,7 +17,7 @@ import httpx2
 from pydantic import SecretStr
 
 from ingest.errors import SourceError
-from ingest.say import Say
+from ingest.say import Line, Say
 from ingest.sources.request import Request, plain, without_secrets
 
 USER_AGENT = f"prefect-blueprint (httpx2/{httpx2.__version__})"
@@ -157,11 +157,11 @@ class Client:
         """Wait as long as the server asks. Raises SourceError where that is too long."""
         asks = f"{shown} answered {response.status_code} and asks to wait {pause:,.0f} s"
         if waited > RETRY_AFTER_LIMIT or pause > self._left(shown):
-            limit = min(RETRY_AFTER_LIMIT, self._request.total)
             raise SourceError(
-                f"{asks} (Retry-After); a run waits {limit:,.0f} s at most. Run it again later, "
-                "or ask less often."
+                f"{asks} (Retry-After); a run waits {min(RETRY_AFTER_LIMIT, self._request.total):,.0f}"
+                " s at most. Run it again later, or ask less often."
             )
+        self._say(Line(f"{asks} (Retry-After), which the run does"))
         ends = time.monotonic() + pause
         while (left := ends - time.monotonic()) > 0:
             self._say(f"{asks}: {left:,.0f} s more")
@@ -228,7 +228,7 @@ def _pause(response: httpx2.Response) -> float | None:
     asked = response.headers.get("retry-after", "").strip()
     if response.status_code not in _ASKS_TO_WAIT or not asked:
         return None
-    if asked.isdigit():
+    if asked.isdecimal():
         seconds = float(asked)
     else:
         try:

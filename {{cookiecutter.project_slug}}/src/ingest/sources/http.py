@@ -123,7 +123,7 @@ class _Download:
 
     def _described(self, response: httpx2.Response, encoding: str) -> _Body:
         length = response.headers.get("content-length", "")
-        size = int(length) if length.isdigit() else None
+        size = int(length) if length.isdecimal() else None
         # The rest of an encoded body may be that of another encoding of it.
         validator = "" if encoding else _validator(response)
         return _Body(_sum(self.location), validator, size, response.headers.get("content-type", ""))
