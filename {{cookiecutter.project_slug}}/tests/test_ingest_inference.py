@@ -1,67 +1,24 @@
 """An inferred contract accepts every record of its source, and all of it lands."""
 
-import csv
 import json
 import random
 import subprocess
 import sys
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from judging import TODAY, cells, column, inferred, landed, ndjson
 
-from ingest.contract import Contract
 from ingest.errors import ContractError, PipelineError
-from ingest.gate import judge
-from ingest.inference import Inferred, infer
+from ingest.inference import infer
 from ingest.inference.checking import check
 from ingest.inference.marks import inferred_from
 from ingest.schema import columns_of
 from ingest.sources import fetch
-from ingest.steps import Limits, Step
 from runtime.project import ROOT
-
-TODAY = date(2026, 11, 24)
-
-
-def ndjson(folder: Path, records: list[Any], name: str = "things.ndjson") -> Path:
-    path = folder / name
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
-    return path
-
-
-def cells(folder: Path, header: list[str], rows: list[list[str]]) -> Path:
-    path = folder / "things.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
-
-
-def inferred(path: Path) -> tuple[Inferred, Contract]:
-    found = infer(fetch(str(path), path.parent), TODAY)
-    return found, found.contract
-
-
-def landed(path: Path, contract: Contract) -> list[dict[str, Any]]:
-    """The rows that the gate stages, none of them refused."""
-    folder = path.parent
-    step = Step(100, Limits(0.0), folder / "quarantine", "run-1")
-    judged = judge(fetch(str(path), folder), contract, step, folder)
-    assert judged.rejected == 0
-    with duckdb.connect(str(judged.staging)) as connection:
-        found = connection.execute("FROM accepted ORDER BY _position")
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-
-def column(path: Path) -> str:
-    """The type of a source's only column, or of the one called `x`."""
-    _, contract = inferred(path)
-    return columns_of(contract.record)["x"]
-
 
 ODD: list[list[Any]] = [
     [{"a": 1}, {"a": None}, {}],
