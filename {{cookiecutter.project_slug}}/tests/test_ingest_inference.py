@@ -87,6 +87,8 @@ def test_whatever_the_records_hold_they_land(tmp_path: Path, seed: int) -> None:
         (["1", "NA"], "BIGINT"),
         (["007", "8"], "VARCHAR"),
         (["+1", "2"], "VARCHAR"),
+        (["-0", "0"], "VARCHAR"),
+        (["-0.0", "0.5"], "DECIMAL(38, 1)"),
         (["1_000"], "VARCHAR"),
         ([" 1"], "VARCHAR"),
         (["１２"], "VARCHAR"),

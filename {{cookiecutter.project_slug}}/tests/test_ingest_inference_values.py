@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from judging import inferred, landed, ndjson
+from judging import cells, inferred, landed, ndjson
 
 from ingest.schema import columns_of
 
@@ -23,3 +23,10 @@ def test_what_lies_beside_another_type_lands_as_it_came(tmp_path: Path) -> None:
         # As text, since 1 and 1.0 are equal, and the order of keys is none to a dict.
         assert json.dumps(json.loads(row["x"])) == json.dumps(value)
         assert json.dumps([json.loads(one) for one in row["list"]]) == json.dumps([value, 1])
+
+
+def test_a_key_that_is_unique_as_text_names_as_many_rows(tmp_path: Path) -> None:
+    path = cells(tmp_path, ["id", "a"], [["0", "x"], ["-0", "y"]])
+    found, contract = inferred(path)
+    assert found.key == ("id",)
+    assert [row["id"] for row in landed(path, contract)] == ["0", "-0"]

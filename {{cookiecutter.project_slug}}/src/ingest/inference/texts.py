@@ -1,6 +1,6 @@
 """What the strings at one place of a source could be: numbers, dates, a choice, or text.
 
-A type is taken only where it changes no value: `007`, `+1`, `1_000`, ` 1` and digits of other
+A type is taken only where it changes no value: `007`, `+1`, `-0`, `1_000`, ` 1` and digits of other
 scripts stay text, and so does a column in which one date is the 30th of February.
 """
 
@@ -47,7 +47,8 @@ class Numbers:
     def add(self, text: str) -> bool:
         """Whether it is a number in its plainest form."""
         found = _NUMBER.fullmatch(text)
-        if not found or (found[1] is None and found[2] is None):
+        # As an integer -0 would be 0, and two keys the same one.
+        if not found or (found[1] is None and found[2] is None) or text == "-0":
             return False
         whole, places = len(found[1] or ""), len(found[2] or "")
         if found[3] is not None:
