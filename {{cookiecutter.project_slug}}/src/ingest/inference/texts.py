@@ -56,6 +56,7 @@ class Numbers:
                 return False
             self.powered = True
             self.scientific |= found[3] == "-"
+            self.inexact |= not _is_exact(text, whole + places)
         elif whole + places > _DOUBLE_DIGITS:
             self.inexact |= Decimal(repr(float(text))) != Decimal(text) if whole < 309 else True
             self.big |= not -MOST_BIGINT - 1 <= Decimal(text) <= MOST_BIGINT
@@ -84,6 +85,13 @@ class Numbers:
         if not self.inexact:
             return "float"
         return f"Decimal{self.places}" if fits and self.places <= _MOST_PLACES else None
+
+
+def _is_exact(text: str, digits: int) -> bool:
+    """Whether a double keeps a number: it gives the same one again, with as many digits."""
+    found, number = float(text), Decimal(text)
+    # What numpy writes has more digits than are needed to tell doubles apart.
+    return number == Decimal(repr(found)) or number == Decimal(f"{found:.{digits - 1}e}")
 
 
 def _is_bool(text: str) -> bool:
