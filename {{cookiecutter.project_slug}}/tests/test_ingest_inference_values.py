@@ -1,8 +1,10 @@
 """What an inferred contract lands is what the source held."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 
+import duckdb
 from judging import cells, inferred, landed, ndjson
 
 from ingest.schema import columns_of
@@ -30,3 +32,21 @@ def test_a_key_that_is_unique_as_text_names_as_many_rows(tmp_path: Path) -> None
     found, contract = inferred(path)
     assert found.key == ("id",)
     assert [row["id"] for row in landed(path, contract)] == ["0", "-0"]
+
+
+def test_nanoseconds_of_parquet_keep_all_their_digits(tmp_path: Path) -> None:
+    moment, clock = "2024-01-01 10:00:00.123456789", "10:00:00.000000001"
+    path = tmp_path / "things.parquet"
+    fine, whole = f"TIMESTAMP_NS '{moment}'", "TIMESTAMP_NS '2024-01-01 10:00:00.5'"
+    duckdb.execute(
+        f"COPY (SELECT 1 AS id, {fine} AS t, '{clock}'::TIME_NS AS clock, {whole} AS whole, "
+        f"{{'at': {fine}}} AS within, [{fine}] AS list, MAP {{'k': {fine}}} AS map) "
+        f"TO '{path}' (FORMAT parquet)"
+    )
+    found, contract = inferred(path)
+    assert found.columns["whole"] == "TIMESTAMP"
+    (row,) = landed(path, contract)
+    assert (row["t"], row["clock"]) == (moment, clock)
+    assert row["whole"] == datetime(2024, 1, 1, 10, 0, 0, 500_000)
+    assert row["within"] == {"at": moment}
+    assert row["list"] == [moment] and row["map"] == {"k": moment}
