@@ -45,6 +45,9 @@ ODD: list[list[Any]] = [
     [{"a": {str(n): n for n in range(2000)}}, {"a": {"x": "text"}}],
     [{f"field {n}": n for n in range(1200)}],
     [{"a": [{"k": n, "v": None} for n in range(5)]}, {"a": [{"k": "x"}]}],
+    [{"verification_details_result": v} for v in (1, 2**60, 2.5, True, "x", [{"a": 1}], {"b": 1})],
+    # Letters that take two columns each.
+    [{"한국어의 긴 이름" * 4: 1, "名" * 38: "2024-01-01 10:00:00"}, {"名" * 38: None}],
 ]
 
 
