@@ -50,3 +50,15 @@ def test_nanoseconds_of_parquet_keep_all_their_digits(tmp_path: Path) -> None:
     assert row["whole"] == datetime(2024, 1, 1, 10, 0, 0, 500_000)
     assert row["within"] == {"at": moment}
     assert row["list"] == [moment] and row["map"] == {"k": moment}
+
+
+def test_bytes_land_as_base64_that_the_warehouse_reads(tmp_path: Path) -> None:
+    path = tmp_path / "things.parquet"
+    duckdb.execute(
+        "COPY (SELECT 1 AS id, '\\xFF\\xFB'::BLOB AS raw, {'raw': '\\xFF\\xFB'::BLOB} AS within, "
+        f"['\\xFF\\xFB'::BLOB, NULL] AS list) TO '{path}' (FORMAT parquet)"
+    )
+    (row,) = landed(path, inferred(path)[1])
+    (held,) = duckdb.execute("SELECT from_base64(?)", [row["raw"]]).fetchall()
+    assert held == (b"\xff\xfb",)
+    assert row["within"] == {"raw": row["raw"]} and row["list"] == [row["raw"], None]

@@ -79,8 +79,6 @@ class Code:
         kept = {part.name for part in shape.parts if field_name(part.name, self.names) == part.name}
         taken = self.names | kept
         lines = [f"class {name}(BaseModel):", f'    """{what}"""', ""]
-        if any(_has_bytes(part.shape) for part in shape.parts):
-            lines += ['    model_config = ConfigDict(ser_json_bytes="base64")', ""]
         for part, hint in zip(shape.parts, hints, strict=True):
             python = part.name if part.name in kept else field_name(part.name, taken)
             taken.add(python)
@@ -168,11 +166,6 @@ def _inner(shape: Shape) -> tuple[Shape, ...]:
     if isinstance(shape, Maybe):
         return (shape.shape,)
     return shape.shapes if isinstance(shape, Either) else ()
-
-
-def _has_bytes(shape: Shape) -> bool:
-    """Whether a value of these bytes is written by the model that has the field."""
-    return shape == Plain("bytes") or any(map(_has_bytes, _inner(shape)))
 
 
 def _field(part: Part, python: str, hint: str, column: str) -> list[str]:

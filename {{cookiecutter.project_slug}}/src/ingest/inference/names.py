@@ -21,8 +21,8 @@ MODULES = {
     "decimal": ("Decimal",),
     "typing": ("Annotated", "Any", "Literal"),
     "uuid": ("UUID",),
-    "pydantic": ("AwareDatetime", "BaseModel", "ConfigDict", "Field", "NaiveDatetime"),
-    "ingest.contract": ("Contract",),
+    "pydantic": ("AwareDatetime", "BaseModel", "Field", "NaiveDatetime"),
+    "ingest.contract": ("Base64", "Contract"),
     "ingest.na": ("NA_IS_NULL",),
 }
 # What a contract's own code says; a field of such a name would hide it in its class.

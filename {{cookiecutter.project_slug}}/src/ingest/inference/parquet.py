@@ -36,7 +36,7 @@ _SCALARS = {
     "time_ns": "str",
     "timestamp with time zone": "AwareDatetime",
     "interval": "timedelta",
-    "blob": "bytes",
+    "blob": "Base64",
 }
 _NESTED = ("decimal", "list", "array", "struct", "map")
 _WIDE = ("ubigint", "hugeint", "uhugeint")
