@@ -4,6 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import data_pipeline
@@ -117,6 +118,21 @@ def test_what_a_person_should_know_is_told(
     told = capsys.readouterr().out
     assert "1 records, every one of which it accepts" in told
     assert "no key" in told and "1 records were passed over" in told and "record 2" in told
+
+
+def test_a_column_of_which_values_cannot_be_read_as_they_are_is_told(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "things.parquet"
+    duckdb.execute(
+        "COPY (SELECT INTERVAL 2 MONTH AS span, INTERVAL 40 DAY AS days, 'infinity'::DATE AS day, "
+        f"now() AS moment) TO '{path}' (FORMAT parquet)"
+    )
+    inferring.infer_contract(str(path))
+    told = capsys.readouterr().out
+    assert "'span': a month becomes 30 days" in told
+    assert "'day': infinity becomes the last day of the year 9999" in told
+    assert told.count("column '") == 2
 
 
 def test_no_password_of_a_sources_address_is_written() -> None:

@@ -1,67 +1,24 @@
 """An inferred contract accepts every record of its source, and all of it lands."""
 
-import csv
 import json
 import random
 import subprocess
 import sys
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from judging import TODAY, cells, column, inferred, landed, ndjson
 
-from ingest.contract import Contract
 from ingest.errors import ContractError, PipelineError
-from ingest.gate import judge
-from ingest.inference import Inferred, infer
+from ingest.inference import infer
 from ingest.inference.checking import check
 from ingest.inference.marks import inferred_from
 from ingest.schema import columns_of
 from ingest.sources import fetch
-from ingest.steps import Limits, Step
 from runtime.project import ROOT
-
-TODAY = date(2026, 11, 24)
-
-
-def ndjson(folder: Path, records: list[Any], name: str = "things.ndjson") -> Path:
-    path = folder / name
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
-    return path
-
-
-def cells(folder: Path, header: list[str], rows: list[list[str]]) -> Path:
-    path = folder / "things.csv"
-    with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([header, *rows])
-    return path
-
-
-def inferred(path: Path) -> tuple[Inferred, Contract]:
-    found = infer(fetch(str(path), path.parent), TODAY)
-    return found, found.contract
-
-
-def landed(path: Path, contract: Contract) -> list[dict[str, Any]]:
-    """The rows that the gate stages, none of them refused."""
-    folder = path.parent
-    step = Step(100, Limits(0.0), folder / "quarantine", "run-1")
-    judged = judge(fetch(str(path), folder), contract, step, folder)
-    assert judged.rejected == 0
-    with duckdb.connect(str(judged.staging)) as connection:
-        found = connection.execute("FROM accepted ORDER BY _position")
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-
-def column(path: Path) -> str:
-    """The type of a source's only column, or of the one called `x`."""
-    _, contract = inferred(path)
-    return columns_of(contract.record)["x"]
-
 
 ODD: list[list[Any]] = [
     [{"a": 1}, {"a": None}, {}],
@@ -89,6 +46,9 @@ ODD: list[list[Any]] = [
     [{"a": {str(n): n for n in range(2000)}}, {"a": {"x": "text"}}],
     [{f"field {n}": n for n in range(1200)}],
     [{"a": [{"k": n, "v": None} for n in range(5)]}, {"a": [{"k": "x"}]}],
+    [{"verification_details_result": v} for v in (1, 2**60, 2.5, True, "x", [{"a": 1}], {"b": 1})],
+    # Letters that take two columns each.
+    [{"한국어의 긴 이름" * 4: 1, "名" * 38: "2024-01-01 10:00:00"}, {"名" * 38: None}],
 ]
 
 
@@ -131,6 +91,8 @@ def test_whatever_the_records_hold_they_land(tmp_path: Path, seed: int) -> None:
         (["1", "NA"], "BIGINT"),
         (["007", "8"], "VARCHAR"),
         (["+1", "2"], "VARCHAR"),
+        (["-0", "0"], "VARCHAR"),
+        (["-0.0", "0.5"], "DECIMAL(38, 1)"),
         (["1_000"], "VARCHAR"),
         ([" 1"], "VARCHAR"),
         (["１２"], "VARCHAR"),
@@ -142,6 +104,9 @@ def test_whatever_the_records_hold_they_land(tmp_path: Path, seed: int) -> None:
         (["0.123456789012345678", "2"], "DECIMAL(38, 18)"),
         (["0.1234567890123456789", "2"], "VARCHAR"),
         (["1.5e3", "2"], "DOUBLE"),
+        (["1.23456789012345678901e2", "2.5e1"], "VARCHAR"),
+        (["1e-400", "1.5"], "VARCHAR"),
+        (["1.000000000000000056e-01", "-2.2250738585072014e-308"], "DOUBLE"),
         (["12E03", "123"], "VARCHAR"),
         (["1e999"], "VARCHAR"),
         (["inf", "nan"], "VARCHAR"),
@@ -357,7 +322,7 @@ def test_a_parquet_file_says_its_types_itself(tmp_path: Path) -> None:
     }
     rows = landed(path, contract)
     assert rows[0]["price"] == Decimal("1.50") and rows[1]["day"] is None
-    assert rows[0]["map"] == {"k": 1.5} and rows[0]["bytes"] == "_w=="
+    assert rows[0]["map"] == {"k": 1.5} and rows[0]["bytes"] == "/w=="
 
 
 def test_a_type_that_fails_for_one_record_is_widened(tmp_path: Path) -> None:

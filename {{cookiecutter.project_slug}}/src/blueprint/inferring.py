@@ -188,6 +188,8 @@ def report(inferred: Inferred, shown: str) -> None:
     if inferred.widened:
         shown = ", ".join(map(repr, inferred.widened[:5]))
         show.warn(f"columns of a wider type than was hoped, for all records to fit: {shown}")
+    for told in inferred.changed[:5]:
+        show.warn(f"column {told} (docs/SOURCES.md, Formats, says why)")
 
 
 def _is_edited(path: Path, package: str) -> bool:

@@ -4,7 +4,8 @@
 JSON is parsed as `json.loads` does it: integers of any size are exact, other numbers are
 doubles, of a key that comes twice the last counts; NaN and Infinity, which it would take, are
 no JSON and refused. A CSV's cells are strings, an empty one is left out. Parquet's values are
-what DuckDB makes of them in Python: int, float, Decimal, str, bytes, date, datetime, dict, list.
+what DuckDB makes of them in Python: int, float, Decimal, str, bytes, date, datetime, dict, list;
+those with nanoseconds, which Python's datetime does not hold, are ISO 8601 text.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn
 
 import duckdb
+from duckdb.sqltypes import DuckDBPyType
 
 from ingest.arrays import array_blocks
 from ingest.blocks import Block, line_blocks, without_undecodable
 from ingest.cells import CsvBlocks, csv_rows, decoded
-from ingest.duck import parquet_table
+from ingest.duck import parquet_table, quote
 from ingest.errors import SourceError
 from ingest.formats import Format, RawRecord
 from ingest.opening import opened
 from ingest.steps import SourceFile
 
 _AT_ONCE = 10_000
+NANOSECONDS = ("timestamp_ns", "time_ns")  # as DuckDB calls such types
 
 
 def read(source: SourceFile) -> Iterator[RawRecord]:
@@ -104,7 +107,7 @@ def _object_fault(value: Any) -> str | None:
 def _read_parquet(source: SourceFile) -> Iterator[RawRecord]:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        found = open_parquet(connection, source)
+        found = open_parquet(connection, source, f"SELECT {exactly(connection, source)}")
         names = [column[0] for column in found.description or ()]
         position = 0
         while rows := found.fetchmany(_AT_ONCE):
@@ -116,7 +119,7 @@ def _read_parquet(source: SourceFile) -> Iterator[RawRecord]:
 def open_parquet(
     connection: duckdb.DuckDBPyConnection, source: SourceFile, what: str = ""
 ) -> duckdb.DuckDBPyConnection:
-    """All rows of a Parquet file, or what DESCRIBE says of it. Raises SourceError."""
+    """All rows of a Parquet file, or what DESCRIBE says of them. Raises SourceError."""
     try:
         return connection.execute(f"{what} FROM {parquet_table(source.path)}")
     except duckdb.Error as error:
@@ -124,3 +127,32 @@ def open_parquet(
             f"{source.url} is no sound Parquet file: {str(error).splitlines()[0]}. Get it again; "
             "if it is the same, its producer must mend it."
         ) from error
+
+
+def exactly(connection: duckdb.DuckDBPyConnection, source: SourceFile) -> str:
+    """What to SELECT for all columns, so that no value is cut. Raises SourceError."""
+    open_parquet(connection, source, "DESCRIBE").fetchall()
+    given = connection.sql(f"FROM {parquet_table(source.path)}")
+    cast = [
+        f"CAST({quote(name)} AS {exact}) AS {quote(name)}"
+        for name, kind in zip(given.columns, given.types, strict=True)
+        if (exact := _exact(kind)) != str(kind)
+    ]
+    return f"* REPLACE ({', '.join(cast)})" if cast else "*"
+
+
+def _exact(kind: DuckDBPyType) -> str:
+    """The type as which Python is given a column: nanoseconds as text."""
+    if kind.id in NANOSECONDS:
+        return "VARCHAR"
+    if kind.id not in ("list", "array", "struct", "map"):
+        return str(kind)
+    inner = {str(name): part for name, part in kind.children}
+    exact = {name: _exact(part) for name, part in inner.items() if isinstance(part, DuckDBPyType)}
+    if kind.id == "list":
+        return f"{exact['child']}[]"
+    if kind.id == "array":
+        return f"{exact['child']}[{inner['size']}]"
+    if kind.id == "map":
+        return f"MAP({exact['key']}, {exact['value']})"
+    return f"STRUCT({', '.join(f'{quote(name)} {part}' for name, part in exact.items())})"

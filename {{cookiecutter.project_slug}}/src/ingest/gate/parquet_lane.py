@@ -14,7 +14,7 @@ from ingest.formats import RawRecord
 from ingest.gate.compiling import compiled
 from ingest.gate.nodes import Unknown
 from ingest.gate.parquet_sql import from_parquet
-from ingest.readers import open_parquet
+from ingest.readers import exactly
 from ingest.steps import SourceFile
 
 
@@ -34,7 +34,7 @@ class ParquetLane:
         self._table = parquet_table(source.path)
         self._numbered = parquet_table(source.path, "file_row_number = true")
         self._source = source
-        open_parquet(connection, source, "DESCRIBE").fetchall()
+        self._values = exactly(connection, source)
         given = connection.sql(f"FROM {self._table}")
         self.names = [str(name) for name in given.columns]
         types = dict(zip(self.names, given.types, strict=True))
@@ -62,7 +62,7 @@ class ParquetLane:
         try:
             # All rows come in the file's order, so that they can be counted.
             table = self._numbered if rest else self._table
-            found = self._connection.execute(f"FROM {table}{rest}")
+            found = self._connection.execute(f"SELECT {self._values} FROM {table}{rest}")
             before = 0
             while rows := found.fetchmany(at_once):
                 yield [

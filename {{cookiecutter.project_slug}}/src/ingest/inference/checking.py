@@ -32,7 +32,6 @@ _NODES = (
 )
 _CALLS = {
     "Field": {"default", "alias", "serialization_alias", "max_digits", "decimal_places"},
-    "ConfigDict": {"ser_json_bytes"},
     "Contract": {"record", "key", "table"},
 }
 

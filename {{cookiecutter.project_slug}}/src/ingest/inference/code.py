@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from ingest.inference.names import MODULES, class_name, column_names, field_name, spelled
+from ingest.inference.names import MODULES, class_name, column_names, field_name, spelled, width
 from ingest.inference.shapes import (
     ANY,
     Choice,
@@ -60,7 +60,7 @@ class Code:
 
     def _written(self, table: str) -> str:
         keys = f"KEY: tuple[str, ...] = ({''.join(spelled(name) + ',' for name in self.key)})"
-        if len(keys) > _WIDTH:
+        if width(keys) > _WIDTH:
             keys = _exploded("KEY: tuple[str, ...] = (", map(spelled, self.key), ")")
         end = (
             (_KEYED if self.key else _KEYLESS) + keys,
@@ -79,8 +79,6 @@ class Code:
         kept = {part.name for part in shape.parts if field_name(part.name, self.names) == part.name}
         taken = self.names | kept
         lines = [f"class {name}(BaseModel):", f'    """{what}"""', ""]
-        if any(_has_bytes(part.shape) for part in shape.parts):
-            lines += ['    model_config = ConfigDict(ser_json_bytes="base64")', ""]
         for part, hint in zip(shape.parts, hints, strict=True):
             python = part.name if part.name in kept else field_name(part.name, taken)
             taken.add(python)
@@ -105,7 +103,7 @@ class Code:
             code = f"dict[str, {self._hint(shape.value, where)}]"
         else:
             code = " | ".join(self._hint(one, where, most=20) for one in shape.shapes)
-        return code if len(code) <= most else self._type(shape, code, where)
+        return code if width(code) <= most else self._type(shape, code, where)
 
     def _decimal(self, name: str) -> None:
         if name not in self.names:
@@ -118,7 +116,8 @@ class Code:
         if shape not in self._named:
             name = self._new_name(where)
             line = f"{name} = {code}"
-            if len(line) > _WIDTH and isinstance(shape, Choice):
+            # No other type is so long: what it is made of has a name of its own before.
+            if width(line) > _WIDTH and isinstance(shape, Choice):
                 line = _exploded(f"{name} = Literal[", map(spelled, shape.values), "]")
             self._named[shape] = name
             # It may hold a class, and so has to stand below it.
@@ -169,11 +168,6 @@ def _inner(shape: Shape) -> tuple[Shape, ...]:
     return shape.shapes if isinstance(shape, Either) else ()
 
 
-def _has_bytes(shape: Shape) -> bool:
-    """Whether a value of these bytes is written by the model that has the field."""
-    return shape == Plain("bytes") or any(map(_has_bytes, _inner(shape)))
-
-
 def _field(part: Part, python: str, hint: str, column: str) -> list[str]:
     """The lines of a field."""
     default = "None" if part.optional else ""
@@ -190,7 +184,7 @@ def _field(part: Part, python: str, hint: str, column: str) -> list[str]:
         given.append(f"serialization_alias={spelled(column)}")
         lines.append(_RENAMED)
     line = f"    {python}: {hint} = Field({', '.join(given)})"
-    if len(line) > _WIDTH:
+    if width(line) > _WIDTH:
         line = _exploded(f"    {python}: {hint} = Field(", given, "    )", "    ")
     return [*lines, line]
 

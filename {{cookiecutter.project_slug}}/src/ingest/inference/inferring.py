@@ -41,6 +41,7 @@ class Inferred:
     text: the file; contract: what it says. records: how many it was inferred from.
     faulty: how many were passed over, since they are no records at all; first_fault: why the
     first of them is none. widened: fields whose first type did not hold for all records.
+    changed: columns of which some value lands as another, and what it becomes.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Inferred:
     faulty: int
     first_fault: str | None
     widened: tuple[str, ...]
+    changed: tuple[str, ...]
 
     @property
     def columns(self) -> dict[str, str]:
@@ -97,14 +99,20 @@ def infer(
             widened |= misfits
     columns_of(contract.record)  # raises for what no table can hold
     return Inferred(
-        text, contract, records, reading.faulty, reading.first_fault, tuple(sorted(widened))
+        text,
+        contract,
+        records,
+        reading.faulty,
+        reading.first_fault,
+        tuple(sorted(widened)),
+        reading.changed,
     )
 
 
 def _observed(reading: Reading, work: Path, say: Say) -> tuple[Parts, list[str], int]:
     """What all records say of the fields, which of them are unique, and how many there are."""
     if reading.source.format is Format.PARQUET:
-        parts, rows = parquet_shapes(reading.source)
+        parts, rows, reading.changed = parquet_shapes(reading.source)
         _need(rows, reading)
         names = [part.name for part in parts.parts]
         return parts, unique_in_parquet(reading.source, names, work), rows

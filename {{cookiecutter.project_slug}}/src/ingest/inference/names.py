@@ -21,8 +21,8 @@ MODULES = {
     "decimal": ("Decimal",),
     "typing": ("Annotated", "Any", "Literal"),
     "uuid": ("UUID",),
-    "pydantic": ("AwareDatetime", "BaseModel", "ConfigDict", "Field", "NaiveDatetime"),
-    "ingest.contract": ("Contract",),
+    "pydantic": ("AwareDatetime", "BaseModel", "Field", "NaiveDatetime"),
+    "ingest.contract": ("Base64", "Contract"),
     "ingest.na": ("NA_IS_NULL",),
 }
 # What a contract's own code says; a field of such a name would hide it in its class.
@@ -57,6 +57,11 @@ def _character(char: str, quote: str) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+def width(text: str) -> int:
+    """How many columns a line takes, as a formatter counts them: two for a letter of Chinese."""
+    return len(text) + sum(unicodedata.east_asian_width(char) in ("W", "F") for char in text)
+
+
 def field_name(name: str, taken: set[str]) -> str:
     """The name of a field in its class: the source's own where Python can spell it.
 
@@ -76,7 +81,7 @@ def _is_plain(name: str) -> bool:
     """Whether it is an identifier that Python reads as it stands and that a reader sees so."""
     return (
         name.isidentifier()
-        and len(name) <= _MOST_FIELD
+        and width(name) <= _MOST_FIELD
         and not name.startswith("_")
         and not keyword.iskeyword(name)
         # Python would normalise it, and the field would have another name.

@@ -32,25 +32,40 @@ _SCALARS = {
     "timestamp": "NaiveDatetime",
     "timestamp_s": "NaiveDatetime",
     "timestamp_ms": "NaiveDatetime",
-    "timestamp_ns": "NaiveDatetime",
+    "timestamp_ns": "str",
+    "time_ns": "str",
     "timestamp with time zone": "AwareDatetime",
     "interval": "timedelta",
-    "blob": "bytes",
+    "blob": "Base64",
 }
 _NESTED = ("decimal", "list", "array", "struct", "map")
 _WIDE = ("ubigint", "hugeint", "uhugeint")
+# What a column of nanoseconds is where it has none, as what pandas writes mostly does.
+_WITHOUT = {"timestamp_ns": ("TIMESTAMP", "NaiveDatetime"), "time_ns": ("TIME", "time")}
+_INFINITE = ("bool_or(isinf({}))", "infinity becomes the last day of the year 9999")
+# What Python has no value for, how it is found, and what it becomes.
+_LOSSES = {
+    "interval": (
+        "bool_or(datepart('year', {0}) <> 0 OR datepart('month', {0}) <> 0)",
+        "a month becomes 30 days",
+    ),
+    "date": _INFINITE,
+    "timestamp": _INFINITE,
+    "timestamp with time zone": _INFINITE,
+}
 
 
-def parquet_shapes(source: SourceFile) -> tuple[Parts, int]:
-    """The columns of a Parquet file, and how many rows it has. Raises SourceError."""
+def parquet_shapes(source: SourceFile) -> tuple[Parts, int, tuple[str, ...]]:
+    """The columns of a Parquet file, how many rows it has, and what of it will change.
+
+    Raises SourceError.
+    """
     try:
         with duckdb.connect() as connection:
             found = connection.sql(f"FROM {parquet_table(source.path)}")
             columns = list(zip(found.columns, found.types, strict=True))
             asked = ", ".join(
-                f"count({quote(name)})"
-                + (f", max({quote(name)})" if kind.id in _WIDE else ", NULL")
-                for name, kind in columns
+                f"count({quote(name)}), {_asked(quote(name), kind)}" for name, kind in columns
             )
             rows, *answers = found.aggregate(f"count(*), {asked}").fetchall()[0]
     except duckdb.Error as error:
@@ -58,12 +73,27 @@ def parquet_shapes(source: SourceFile) -> tuple[Parts, int]:
             f"{source.url} is no sound Parquet file: {str(error).splitlines()[0]}. Get it again; "
             "if it is the same, its producer must mend it."
         ) from error
-    parts = []
+    parts, losses = [], []
     for place, (name, kind) in enumerate(columns):
         filled, most = answers[2 * place : 2 * place + 2]
-        shape = Plain("int") if most is not None and 0 <= most <= MOST_BIGINT else _shape(kind)
+        shape = _shape(kind)
+        if kind.id in _WIDE and most is not None and 0 <= most <= MOST_BIGINT:
+            shape = Plain("int")
+        elif kind.id in _WITHOUT and not most:
+            shape = Plain(_WITHOUT[kind.id][1])
+        elif kind.id in _LOSSES and most:
+            losses.append(f"{name!r}: {_LOSSES[kind.id][1]}")
         parts.append(Part(name, shape, filled < rows or shape == ANY))
-    return Parts(tuple(parts)), rows
+    return Parts(tuple(parts)), rows, tuple(losses)
+
+
+def _asked(column: str, kind: DuckDBPyType) -> str:
+    """What is to be known of a column of this type: its greatest value, or what it has of it."""
+    if kind.id in _WIDE:
+        return f"max({column})"
+    if kind.id in _WITHOUT:
+        return f"bool_or({column}::{_WITHOUT[kind.id][0]}::{kind} <> {column})"
+    return _LOSSES[kind.id][0].format(column) if kind.id in _LOSSES else "NULL"
 
 
 def _shape(kind: DuckDBPyType) -> Shape:

@@ -23,12 +23,16 @@ _SHALLOW = 200
 
 @dataclass
 class Reading:
-    """A source that is read again and again; `faulty` counts what is no record, or no text."""
+    """A source that is read again and again; `faulty` counts what is no record, or no text.
+
+    changed: the columns of which some value cannot be read as it is, and what it becomes.
+    """
 
     source: SourceFile
     records: int = 0
     faulty: int = 0
     first_fault: str | None = None
+    changed: tuple[str, ...] = ()
 
     def blocks(self) -> Iterator[list[dict[str, Any]]]:
         """The sound records, some at a time. Raises SourceError as `read` does."""

@@ -113,10 +113,13 @@ def shape_of(seen: Seen) -> Shape:
         choices.append(Plain("bool"))
     if str in kinds:
         choices.append(TEXT)
+    # Beside another type the column is JSON, where what they hold shall stay as it came: a model
+    # would rename its keys and add those that are missing.
+    alone = len(kinds) == 1
     if list in kinds:
-        choices.append(Many(_maybe(seen.items)))
+        choices.append(Many(_maybe(seen.items) if alone else ANY))
     if dict in kinds:
-        choices.append(_of_objects(seen.members))
+        choices.append(_of_objects(seen.members) if alone else Mapped(ANY))
     if not choices:
         return ANY  # nothing but null
     return choices[0] if len(choices) == 1 else Either(tuple(choices))

@@ -1,6 +1,6 @@
 """What the strings at one place of a source could be: numbers, dates, a choice, or text.
 
-A type is taken only where it changes no value: `007`, `+1`, `1_000`, ` 1` and digits of other
+A type is taken only where it changes no value: `007`, `+1`, `-0`, `1_000`, ` 1` and digits of other
 scripts stay text, and so does a column in which one date is the 30th of February.
 """
 
@@ -47,7 +47,8 @@ class Numbers:
     def add(self, text: str) -> bool:
         """Whether it is a number in its plainest form."""
         found = _NUMBER.fullmatch(text)
-        if not found or (found[1] is None and found[2] is None):
+        # As an integer -0 would be 0, and two keys the same one.
+        if not found or (found[1] is None and found[2] is None) or text == "-0":
             return False
         whole, places = len(found[1] or ""), len(found[2] or "")
         if found[3] is not None:
@@ -55,6 +56,7 @@ class Numbers:
                 return False
             self.powered = True
             self.scientific |= found[3] == "-"
+            self.inexact |= not _is_exact(text, whole + places)
         elif whole + places > _DOUBLE_DIGITS:
             self.inexact |= Decimal(repr(float(text))) != Decimal(text) if whole < 309 else True
             self.big |= not -MOST_BIGINT - 1 <= Decimal(text) <= MOST_BIGINT
@@ -83,6 +85,13 @@ class Numbers:
         if not self.inexact:
             return "float"
         return f"Decimal{self.places}" if fits and self.places <= _MOST_PLACES else None
+
+
+def _is_exact(text: str, digits: int) -> bool:
+    """Whether a double keeps a number: it gives the same one again, with as many digits."""
+    found, number = float(text), Decimal(text)
+    # What numpy writes has more digits than are needed to tell doubles apart.
+    return number == Decimal(repr(found)) or number == Decimal(f"{found:.{digits - 1}e}")
 
 
 def _is_bool(text: str) -> bool:
