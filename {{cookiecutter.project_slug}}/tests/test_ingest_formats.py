@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from ingest import opening
+from ingest.cells import CsvBlocks
 from ingest.detecting import recognised
 from ingest.errors import SourceError
 from ingest.formats import MAX_RECORD, Compression, Format, RawRecord, Reading
@@ -184,6 +185,39 @@ def test_an_unclosed_quote_before_many_lines_is_found_at_once(tmp_path: Path) ->
 def test_what_cannot_be_a_delimiter_is_named(tmp_path: Path, delimiter: str) -> None:
     with pytest.raises(SourceError, match="cannot stand between the fields"):
         found_in(tmp_path, b"a,b\n1,2\n", Reading(delimiter=delimiter))
+
+
+@pytest.mark.parametrize(
+    ("content", "header"),
+    [
+        ("Datum;Betrag, netto;Betrag, brutto\n2024-01-01;1,5;2,5\n", "Datum|Betrag, netto|Betrag, brutto"),
+        ("Betrag, netto;Betrag, brutto\n1,5;2,5\n", "Betrag, netto|Betrag, brutto"),
+        ('"id";"name, first";"city, zip"\n1;"a, b";"c, d"\n', "id|name, first|city, zip"),
+        ("total (EUR, net, gross)\tid\n5\t1\n6\t2\n", "total (EUR, net, gross)|id"),
+        ('"first\nname";b;c\n1;2;3\n', "first\nname|b|c"),
+        ('"a, b";"first\nname"\n', "a, b|first\nname"),
+        ('id,"a;b"\n1,"x;y"\n2,"z;z"\n', "id|a;b"),
+        ("id,pos (lat;lon),n\n1,52.1;13.4,2\n", "id|pos (lat;lon)|n"),
+        ("id, name\n1,a;b\n2,c\n", "id| name"),
+        ("name\na;b\n", "name"),
+        ("id;note\n1;" + "a, b" * 30_000 + "\n2;\"c", "id|note"),
+    ],
+)
+def test_a_csv_is_cut_where_its_rows_are_cut_like_its_header(
+    tmp_path: Path, content: str, header: str
+) -> None:
+    source = found_in(tmp_path, content.encode(), Reading(), "x.csv")
+    with opening.opened(source) as stream:
+        assert "|".join(CsvBlocks(stream, source, 1).header) == header
+
+
+def test_a_csv_that_is_cut_wrongly_says_that_its_delimiter_can_be_set(tmp_path: Path) -> None:
+    other = Reading(delimiter=",")
+    for header in (b'"id";"a, b"\n', b"a;x,,c\n", b"a;x,b,b\n"):
+        with pytest.raises(SourceError, match=r"',' is not what parts .*Reading\(delimiter="):
+            list(read(found_in(tmp_path, header, other)))
+    (found,) = read(found_in(tmp_path, b"a, net;b\n1;2\n", other))
+    assert "Reading(delimiter=" in str(found.fault)
 
 
 @pytest.mark.parametrize(

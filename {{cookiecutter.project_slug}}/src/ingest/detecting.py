@@ -2,20 +2,22 @@
 
 import codecs
 import csv
+import io
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from ingest.arrays import end_of_spaces
 from ingest.errors import SourceError
-from ingest.formats import Compression, Format, Reading
+from ingest.formats import DELIMITERS, Compression, Format, Reading
 from ingest.opening import opened
 from ingest.steps import SourceFile
 
 _HEAD = 65536
 _PACKED = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
 _WIDE = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_DELIMITERS = ",;\t|"
+_ROWS = 100  # of a CSV that are looked at
 _LINES = {
     "application/x-ndjson": Format.NDJSON,
     "application/ndjson": Format.NDJSON,
@@ -76,7 +78,7 @@ def recognised(
     text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").lstrip()
     found = reading.format or _format(text, content_type, name, source)
     if found is Format.CSV:
-        delimiter = reading.delimiter or _delimiter(text, name)
+        delimiter = reading.delimiter or _delimiter(text, name, len(head) < _HEAD)
         return replace(source, format=found, delimiter=delimiter)
     if found is Format.JSON and text.startswith("{") and not reading.records_key:
         return replace(source, format=found, records_key=_records_key(text, shown))
@@ -116,7 +118,7 @@ def _format(text: str, content_type: str, name: str, source: SourceFile) -> Form
             return _object(text, _BY_SUFFIX.get(last) or found, source)
     if found:
         return found
-    if any(mark in text.partition("\n")[0] for mark in _DELIMITERS):
+    if any(mark in text.partition("\n")[0] for mark in DELIMITERS):
         return Format.CSV
     if not text:
         return Format.NDJSON
@@ -182,14 +184,43 @@ def _candidates(text: str) -> list[str]:
         at += 1
 
 
-def _delimiter(text: str, name: str) -> str:
+def _delimiter(text: str, name: str, whole: bool) -> str:
+    """What parts the fields: the sign under which the first rows are like the header.
+
+    Where none decides, the one that parts the header most. whole: all of the file is `text`.
+    """
     if ".tsv" in PurePosixPath(name).suffixes:
         return "\t"
-    header = text.partition("\n")[0]
-    counts = {}
-    for mark in _DELIMITERS:
-        try:
-            counts[mark] = len(next(csv.reader([header], delimiter=mark), []))
-        except csv.Error:
-            counts[mark] = 0
-    return max(_DELIMITERS, key=lambda mark: counts[mark])
+    lines = text if whole else text[: text.rfind("\n") + 1] or text
+    fits = {mark: _fit(lines, mark) for mark in DELIMITERS}
+    found = max(DELIMITERS, key=lambda mark: fits[mark])
+    return found if fits[found][1] > 1 else ","
+
+
+def _fit(text: str, mark: str) -> tuple[float, int]:
+    """The share of the first rows that are like the header, and how many fields that has."""
+    rows: list[list[str]] = []
+    try:
+        found = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
+        rows.extend(row for row in itertools.islice(found, _ROWS) if row)
+    except csv.Error as error:
+        if "end of data" not in str(error):  # else a quoted field may end behind what was read
+            rows.append([])
+    if not rows or not rows[0]:
+        line = text.partition("\n")[0]
+        return 0.0, len(next(csv.reader([line], delimiter=mark), []))
+    header, *others = rows
+    alike = [len(header) > 1 and _is_like(header, row) for row in others]
+    return sum(alike) / len(alike) if alike else 0.0, len(header)
+
+
+def _is_like(header: list[str], row: list[str]) -> bool:
+    """Whether both are cut alike.
+
+    A quote within a field stood behind its beginning, and a space that only the header has
+    behind a sign is one between words.
+    """
+    return len(row) == len(header) and not any(
+        '"' in name or '"' in cell or (name.startswith(" ") and not cell.startswith(" "))
+        for name, cell in zip(header, row, strict=True)
+    )
