@@ -1,6 +1,7 @@
 """Each format is recognised and read; a bad record is a fault, a bad file an error."""
 
 import gzip
+import json
 import sys
 from datetime import date
 from pathlib import Path
@@ -245,6 +246,61 @@ def test_an_object_with_several_arrays_asks_which(tmp_path: Path) -> None:
     content = b'{\n"a": [{"x": 1}],\n"b": [{"x": 2}]}'
     with pytest.raises(SourceError, match=r"several arrays: a, b.*records_key"):
         found_in(tmp_path, content, Reading())
+
+
+LONG = 70_000  # characters: more than are looked at for the format
+
+
+@pytest.mark.parametrize("more", [0, LONG])
+@pytest.mark.parametrize("name", ["orders", "orders.json"])
+@pytest.mark.parametrize("end", ["", "\n", " \n\n"])
+def test_an_object_gives_the_records_that_it_holds_whatever_its_size(
+    tmp_path: Path, more: int, name: str, end: str
+) -> None:
+    rows, text = [{"a": 1}, {"a": 2}], "x" * more
+    bodies = [
+        json.dumps({"meta": text, "all": rows, "n": [1]}),
+        json.dumps({"all": [*rows, {"a": text}]}),
+        f'{{"meta": "{text}", "all": [{{"a": 1}}\n, {{"a": 2}}]}}',
+        f'{{"all": [{{"a": 1}}, {{"a": 2}}, {{"a": "{text}"}}]\n}}',
+    ]
+    for body in bodies:
+        content = (body + end).encode()
+        source = found_in(tmp_path, content, Reading(), name)
+        assert (source.format, source.records_key) == (Format.JSON, "all")
+        assert [raw.value for raw in read(source)][:2] == rows
+        assert "the records under 'all'" in source.kind
+
+
+@pytest.mark.parametrize("more", [0, LONG])
+@pytest.mark.parametrize("last", ["[]", '[ {"b": 1}]'])
+def test_an_object_with_several_arrays_asks_which_whatever_its_size(
+    tmp_path: Path, more: int, last: str
+) -> None:
+    content = f'{{"meta": {{"x": [{{}}]}}, "all": [{{"a": "{"x" * more}"}}], "n": 1, "b": {last}}}'
+    with pytest.raises(SourceError, match=r"several arrays: all, b\. .*records_key"):
+        list(read(found_in(tmp_path, content.encode(), Reading(), "x.json")))
+    named = found_in(tmp_path, content.encode(), Reading(records_key="all"), "x.json")
+    assert len(list(read(named))) == 1
+
+
+@pytest.mark.parametrize("more", [0, LONG])
+@pytest.mark.parametrize("name", ["x", "x.json", "x.ndjson"])
+def test_objects_in_lines_stay_records_whatever_their_length(
+    tmp_path: Path, more: int, name: str
+) -> None:
+    line = json.dumps({"a": "x" * more, "items": [{"b": 1}]}).encode()
+    for content in (line + b"\n" + line, b"\n" + line + b" \r\n\n" + line + b"\n"):
+        assert found_in(tmp_path, content, Reading(), name).format is Format.NDJSON
+    record = json.dumps({"a": "x" * more, "b": [1]}).encode()
+    assert found_in(tmp_path, record, Reading(), name).format is Format.NDJSON
+
+
+def test_an_array_beside_the_records_may_be_longer_than_a_record(tmp_path: Path) -> None:
+    texts = b'"n": [' + b'"%b",' % (b"x" * LONG) * (MAX_RECORD // LONG + 2) + b"1]"
+    for content in (b'{%b, "all": [{"a": 1}]}', b'{"all": [{"a": 1}], %b}'):
+        (found,) = read(found_in(tmp_path, content % texts, Reading(records_key="all")))
+        assert found.value == {"a": 1}
 
 
 def test_what_follows_the_records_is_read_to_its_end(tmp_path: Path) -> None:

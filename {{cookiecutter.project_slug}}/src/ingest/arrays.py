@@ -22,6 +22,15 @@ def end_of_spaces(text: str, at: int) -> int:
     return found.end() if found else at
 
 
+def several_arrays(source: SourceFile, keys: list[str]) -> SourceError:
+    """The error that it is not to be told under which key the records are."""
+    return SourceError(
+        f"{source.url} is one JSON object with several arrays: {', '.join(keys)}. Name the key that "
+        "holds the records in extract.py: Reading(records_key='…'), or give the array alone, or "
+        "one object per line."
+    )
+
+
 def array_blocks(
     stream: BinaryIO, source: SourceFile, records: int, first: int | None = None
 ) -> Iterator[Block]:
@@ -58,7 +67,7 @@ class Scanner:
 
     def elements(self) -> Iterator[str]:
         """The text of each element of the array."""
-        for key in (self._source.records_key or "").split(".") if self._source.records_key else ():
+        for key in self._source.keys:
             self._enter(key)
         if self._next() != "[":
             raise self._fault("there is no array of records")
@@ -98,27 +107,63 @@ class Scanner:
             if mark != ",":
                 raise self._fault("a comma or the end of the array is missing")
 
-    def _enter(self, key: str) -> None:
-        """Go to the value of a key of the object that begins here."""
-        if self._next() != "{":
-            raise self._fault(f"no object has the key {key!r}")
+    def first_array(self) -> str | None:
+        """The first key of the object whose value begins as an array of objects, or is empty."""
+        try:
+            if self._next() == "{":
+                return next((name for name in self._members() if self._skip(stop=True)), None)
+        except SourceError:
+            pass  # what is read after this says where it is broken
+        return None
+
+    def _members(self) -> Iterator[str]:
+        """The keys of the object that begins here; the value of each must be read meanwhile."""
         self._at += 1
         while self._next() == '"':
             name = json.loads(self._value())
             if self._next() != ":":
                 break
             self._at += 1
-            if name == key:
-                self._next()
-                return
-            self._value()
+            yield name
             if self._next() == ",":
                 self._at += 1
+
+    def _enter(self, key: str) -> None:
+        """Go to the value of a key of the object that begins here."""
+        if self._next() != "{":
+            raise self._fault(f"no object has the key {key!r}")
+        for name in self._members():
+            if name == key:
+                return
+            self._skip()
         raise self._fault(f"it has no key {key!r}")
+
+    def _skip(self, *, stop: bool = False) -> bool:
+        """Read over the value that comes next; an array may be longer than memory bears.
+
+        stop: not over an array of objects or an empty one, which is told by True.
+        """
+        if self._next() != "[":
+            self._value()
+            return False
+        self._at += 1
+        mark = self._next()
+        if stop and mark in ("{", "]"):
+            return True
+        if mark == "]":
+            self._at += 1
+            return False
+        count = self._count
+        for _ in self._series():
+            pass
+        self._count = count
+        return False
 
     def _leave(self) -> None:
         """Read to the file's end: what was cut off there would have gone unseen."""
-        depth = (self._source.records_key or "").count(".") + 1
+        sole = self._source.sole_key
+        depth = len(self._source.keys)
+        name = ""
         while depth:
             mark = self._next()
             self._at += 1
@@ -126,10 +171,10 @@ class Scanner:
                 depth -= 1
             elif mark == '"':
                 self._at -= 1
-                self._value()
+                name = json.loads(self._value())
             elif mark == ":":
-                self._next()
-                self._value()
+                if self._skip(stop=sole):
+                    raise several_arrays(self._source, [self._source.records_key or "", name])
             elif mark != ",":
                 raise self._fault("what follows the records is broken")
         if self._next():

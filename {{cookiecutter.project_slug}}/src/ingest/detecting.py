@@ -4,17 +4,15 @@ import codecs
 import csv
 import io
 import itertools
-import json
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ingest.arrays import end_of_spaces
+from ingest.envelope import HEAD, unwrapped
 from ingest.errors import SourceError
 from ingest.formats import DELIMITERS, Compression, Format, Reading
 from ingest.opening import opened
 from ingest.steps import SourceFile
 
-_HEAD = 65536
 _PACKED = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
 _WIDE = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ROWS = 100  # of a CSV that are looked at
@@ -71,17 +69,17 @@ def recognised(
         reading.encoding,
     )
     with opened(source) as stream:
-        head = stream.read(_HEAD)
+        head = stream.read(HEAD)
     if head.startswith(b"PAR1"):
         return replace(source, format=Format.PARQUET)
     _refuse_foreign(head, source)
     text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").lstrip()
     found = reading.format or _format(text, content_type, name, source)
     if found is Format.CSV:
-        delimiter = reading.delimiter or _delimiter(text, name, len(head) < _HEAD)
+        delimiter = reading.delimiter or _delimiter(text, name, len(head) < HEAD)
         return replace(source, format=found, delimiter=delimiter)
     if found is Format.JSON and text.startswith("{") and not reading.records_key:
-        return replace(source, format=found, records_key=_records_key(text, shown))
+        return unwrapped(source, text, len(head) < HEAD, sure=reading.format is found)
     return replace(source, format=found)
 
 
@@ -115,7 +113,9 @@ def _format(text: str, content_type: str, name: str, source: SourceFile) -> Form
         if text.startswith("["):
             return Format.JSON
         if text.startswith("{"):
-            return _object(text, _BY_SUFFIX.get(last) or found, source)
+            said = _BY_SUFFIX.get(last) or found
+            lines = said is Format.NDJSON and not source.records_key
+            return Format.NDJSON if lines else Format.JSON
     if found:
         return found
     if any(mark in text.partition("\n")[0] for mark in DELIMITERS):
@@ -127,61 +127,6 @@ def _format(text: str, content_type: str, name: str, source: SourceFile) -> Form
         "(an array, or an object that holds one), CSV with a header, or Parquet; plain, gzip or "
         "zstd. Name the file .ndjson, .json, .csv or .parquet."
     )
-
-
-def _object(text: str, said: Format | None, source: SourceFile) -> Format:
-    """Whether what begins with an object is one in each line, or one that holds them all."""
-    if source.records_key:
-        return Format.JSON
-    first, newline, rest = text.partition("\n")
-    whole = first.rstrip().endswith("}") if newline else len(text.encode()) < _HEAD
-    if not whole and newline:
-        # A broken first line is a broken record; only "{" or "{ "key": [" begins a spread object.
-        whole = not first.rstrip().endswith(("{", "[", ","))
-    several = newline and rest.strip()
-    if said is Format.NDJSON or (whole and several):
-        return Format.NDJSON
-    if whole and (said is not Format.JSON or not _candidates(text)):
-        return Format.NDJSON  # one line, one record
-    if not newline and not _candidates(text):
-        return Format.NDJSON  # one long line: let the reader judge it
-    return Format.JSON
-
-
-def _records_key(text: str, shown: str) -> str:
-    found = _candidates(text)
-    if len(found) == 1:
-        return found[0]
-    what = f"several arrays: {', '.join(found)}" if found else "no array of records at its top"
-    raise SourceError(
-        f"{shown} is one JSON object with {what}. Name the key that holds the records in "
-        "extract.py: Reading(records_key='…'), or give the array alone, or one "
-        "object per line."
-    )
-
-
-def _candidates(text: str) -> list[str]:
-    """The keys of the object at the text's beginning whose value begins as an array of objects."""
-    scan, found, at = json.JSONDecoder().raw_decode, [], 1
-    while True:
-        at = end_of_spaces(text, at)
-        try:
-            key, at = scan(text, at)
-            at = end_of_spaces(text, at)
-            value = end_of_spaces(text, at + 1)
-            if text[at : at + 1] != ":" or not isinstance(key, str):
-                return found
-            if text.startswith("[", value):
-                inner = end_of_spaces(text, value + 1)
-                if text[inner : inner + 1] in ("{", "]", ""):
-                    found.append(key)
-            _, at = scan(text, value)
-            at = end_of_spaces(text, at)
-        except (ValueError, RecursionError):  # what was read ends here
-            return found
-        if text[at : at + 1] != ",":
-            return found
-        at += 1
 
 
 def _delimiter(text: str, name: str, whole: bool) -> str:
