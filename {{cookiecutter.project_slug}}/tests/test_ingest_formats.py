@@ -12,6 +12,7 @@ import pytest
 
 from ingest import opening
 from ingest.cells import CsvBlocks
+from ingest.cut import cut
 from ingest.detecting import recognised
 from ingest.errors import SourceError
 from ingest.formats import MAX_RECORD, Compression, Format, RawRecord, Reading
@@ -191,7 +192,10 @@ def test_what_cannot_be_a_delimiter_is_named(tmp_path: Path, delimiter: str) -> 
 @pytest.mark.parametrize(
     ("content", "header"),
     [
-        ("Datum;Betrag, netto;Betrag, brutto\n2024-01-01;1,5;2,5\n", "Datum|Betrag, netto|Betrag, brutto"),
+        (
+            "Datum;Betrag, netto;Betrag, brutto\n2024-01-01;1,5;2,5\n",
+            "Datum|Betrag, netto|Betrag, brutto",
+        ),
         ("Betrag, netto;Betrag, brutto\n1,5;2,5\n", "Betrag, netto|Betrag, brutto"),
         ('"id";"name, first";"city, zip"\n1;"a, b";"c, d"\n', "id|name, first|city, zip"),
         ("total (EUR, net, gross)\tid\n5\t1\n6\t2\n", "total (EUR, net, gross)|id"),
@@ -201,7 +205,7 @@ def test_what_cannot_be_a_delimiter_is_named(tmp_path: Path, delimiter: str) -> 
         ("id,pos (lat;lon),n\n1,52.1;13.4,2\n", "id|pos (lat;lon)|n"),
         ("id, name\n1,a;b\n2,c\n", "id| name"),
         ("name\na;b\n", "name"),
-        ("id;note\n1;" + "a, b" * 30_000 + "\n2;\"c", "id|note"),
+        ("id;note\n1;" + "a, b" * 30_000 + '\n2;"c', "id|note"),
     ],
 )
 def test_a_csv_is_cut_where_its_rows_are_cut_like_its_header(
@@ -234,6 +238,28 @@ def test_a_csv_that_is_cut_wrongly_says_that_its_delimiter_can_be_set(tmp_path: 
 def test_records_are_found_under_their_key(tmp_path: Path, content: bytes, key: str) -> None:
     found = list(read(found_in(tmp_path, content, Reading(records_key=key))))
     assert [raw.value for raw in found] == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    ("start", "key"),
+    [
+        ('{"a.b": ', "a.b"),
+        ('{"a": 5, "a.b": ', "a.b"),
+        ('{"a": {"c": 1, "bc": [1]}, "n": {}, "a.b": ', "a.b"),
+        ('{"x": {"a.b": ', "x.a.b"),
+        ('{"a\\"b": ', 'a"b'),
+    ],
+)
+def test_a_key_may_hold_dots_and_quotes(tmp_path: Path, start: str, key: str) -> None:
+    content = start + '[{"id": 1}, {"id": 2}]' + "}" * (1 + start.startswith('{"x"'))
+    named = Reading(records_key=key)
+    for reading in (Reading(), named) if not start.startswith('{"x"') else (named,):
+        source = found_in(tmp_path, content.encode(), reading, "x.json")
+        small = cut(source, tmp_path / "small", 1)
+        again = recognised(small.path, "", "small.json", "it", reading)
+        assert [[raw.value["id"] for raw in read(one)] for one in (source, again)] == [[1, 2], [1]]
+    with pytest.raises(SourceError, match=r"no key 'a\.b\.c'"):
+        list(read(found_in(tmp_path, content.encode(), Reading(records_key="a.b.c"))))
 
 
 def test_a_missing_key_is_an_error_and_not_an_empty_source(tmp_path: Path) -> None:

@@ -32,16 +32,17 @@ def several_arrays(source: SourceFile, keys: list[str]) -> SourceError:
 
 
 def array_blocks(
-    stream: BinaryIO, source: SourceFile, records: int, first: int | None = None
+    stream: BinaryIO, source: SourceFile, records: int, first: int | None = None, depth: int = 0
 ) -> Iterator[Block]:
     """Blocks of the records of a JSON array, or of the array under a key of a JSON object.
 
     Each record keeps its own text, but for line breaks between its tokens. first: where the
-    stream begins within the array, the position of the element that comes next. Raises
+    stream begins within the array, the position of the element that comes next, and `depth`
+    the objects that are open around it. Raises
     SourceError where the file is no whole JSON in UTF-8.
     """
     scanner = Scanner(stream, source)
-    found = scanner.elements() if first is None else scanner.further(first)
+    found = scanner.elements() if first is None else scanner.further(first, depth)
     first = first or 1
     while part := list(itertools.islice(found, records)):
         # A line break within a JSON string is written \\n, so these stand between tokens.
@@ -54,6 +55,7 @@ class Scanner:
     """Finds where each element of an array begins and ends, reading on as it goes."""
 
     def __init__(self, stream: BinaryIO, source: SourceFile) -> None:
+        self.depth = 0  # objects that are open around the array
         self._stream = stream
         self._source = source
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
@@ -67,8 +69,12 @@ class Scanner:
 
     def elements(self) -> Iterator[str]:
         """The text of each element of the array."""
-        for key in self._source.keys:
-            self._enter(key)
+        if key := self._source.records_key:
+            if self._next() != "{":
+                raise self._fault(f"no object has the key {key!r}")
+            self.depth = self._enter(key)
+            if not self.depth:
+                raise self._fault(f"it has no key {key!r}")
         if self._next() != "[":
             raise self._fault("there is no array of records")
         self._at += 1
@@ -78,9 +84,9 @@ class Scanner:
             yield from self._series()
         self._end()
 
-    def further(self, first: int) -> Iterator[str]:
+    def further(self, first: int, depth: int) -> Iterator[str]:
         """The text of each further element, where the stream begins with that at `first`."""
-        self._count = first - 1
+        self._count, self.depth = first - 1, depth
         yield from self._series()
         self._end()
 
@@ -128,15 +134,24 @@ class Scanner:
             if self._next() == ",":
                 self._at += 1
 
-    def _enter(self, key: str) -> None:
-        """Go to the value of a key of the object that begins here."""
-        if self._next() != "{":
-            raise self._fault(f"no object has the key {key!r}")
+    def _enter(self, key: str) -> int:
+        """Go to the value of a key of the object that begins here, or of one in it if dotted.
+
+        A key that has the dots itself is as good. Gives how many objects are open then: 0 where
+        there is no such key, and the object was read over.
+        """
         for name in self._members():
             if name == key:
-                return
-            self._skip()
-        raise self._fault(f"it has no key {key!r}")
+                return 1
+            below = not self._source.sole_key and key.startswith(f"{name}.")
+            if not below or self._next() != "{":
+                self._skip()
+            elif depth := self._enter(key[len(name) + 1 :]):
+                return depth + 1
+        if self._next() != "}":
+            raise self._fault(f"it has no key {key!r}")
+        self._at += 1
+        return 0
 
     def _skip(self, *, stop: bool = False) -> bool:
         """Read over the value that comes next; an array may be longer than memory bears.
@@ -162,13 +177,12 @@ class Scanner:
     def _leave(self) -> None:
         """Read to the file's end: what was cut off there would have gone unseen."""
         sole = self._source.sole_key
-        depth = len(self._source.keys)
         name = ""
-        while depth:
+        while self.depth:
             mark = self._next()
             self._at += 1
             if mark == "}":
-                depth -= 1
+                self.depth -= 1
             elif mark == '"':
                 self._at -= 1
                 name = json.loads(self._value())
