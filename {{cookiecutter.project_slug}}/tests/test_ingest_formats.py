@@ -84,6 +84,21 @@ def test_what_is_no_source_is_named(tmp_path: Path, content: bytes, says: str) -
         recognised(write(tmp_path, content), "", "source", "it")
 
 
+@pytest.mark.parametrize("name", ["x", "x.ndjson", "x.json", "x.csv", "x.tsv"])
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b" \r\n\t\n", b"\n" * 70_000])
+def test_what_holds_nothing_is_an_empty_source_in_every_text_format(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    for reading in (Reading(), Reading(format=Format.CSV), Reading(records_key="a")):
+        for packed in (content, gzip.compress(content)):
+            assert list(read(found_in(tmp_path, packed, reading, name))) == []
+
+
+def test_an_empty_parquet_file_is_none(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no Parquet file"):
+        found_in(tmp_path, b"", Reading(), "x.parquet")
+
+
 def test_a_bad_line_is_a_fault_and_the_rest_is_read(tmp_path: Path) -> None:
     lines = [b'{"a": 1}', b"", b'{"a": NaN}', b'{"a": ', b"[1]", b'{"a": "\xff"}', b'{"a": 2}']
     found = records(tmp_path, b"\r\n".join(lines), Format.NDJSON)

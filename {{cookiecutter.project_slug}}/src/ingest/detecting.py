@@ -10,11 +10,12 @@ from pathlib import Path, PurePosixPath
 from ingest.envelope import HEAD, unwrapped
 from ingest.errors import SourceError
 from ingest.formats import DELIMITERS, Compression, Format, Reading
-from ingest.opening import opened
+from ingest.opening import opened, skip
 from ingest.steps import SourceFile
 
 _PACKED = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
 _WIDE = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_BLANK = b" \t\r\n"
 _ROWS = 100  # of a CSV that are looked at
 _LINES = {
     "application/x-ndjson": Format.NDJSON,
@@ -73,14 +74,22 @@ def recognised(
     if head.startswith(b"PAR1"):
         return replace(source, format=Format.PARQUET)
     _refuse_foreign(head, source)
-    text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").lstrip()
+    text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").lstrip(_BLANK.decode())
     found = reading.format or _format(text, content_type, name, source)
+    if not text and found is not Format.PARQUET and _is_blank(source):
+        return replace(source, format=Format.NDJSON)  # in no lines: an empty source
     if found is Format.CSV:
         delimiter = reading.delimiter or _delimiter(text, name, len(head) < HEAD)
         return replace(source, format=found, delimiter=delimiter)
     if found is Format.JSON and text.startswith("{") and not reading.records_key:
         return unwrapped(source, text, len(head) < HEAD, sure=reading.format is found)
     return replace(source, format=found)
+
+
+def _is_blank(source: SourceFile) -> bool:
+    with opened(source) as stream:
+        skip(stream, HEAD)
+        return not any(piece.strip(_BLANK) for piece in iter(lambda: stream.read(HEAD), b""))
 
 
 def _refuse_foreign(head: bytes, source: SourceFile) -> None:
