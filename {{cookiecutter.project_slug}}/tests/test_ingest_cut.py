@@ -52,6 +52,14 @@ def test_the_records_of_an_object_stay_under_their_key(tmp_path: Path) -> None:
     assert [raw.text() for raw in read(again)] == ['{"a": 1.50}', '{"a": 2}']
 
 
+def test_the_records_of_an_object_are_found_again_in_a_cut(tmp_path: Path) -> None:
+    source = tmp_path / "source.json"
+    source.write_text('{"n": 3, "all": [{"a": 1.50}, {"a": 2}]}')
+    small = cut(fetch(str(source), tmp_path), tmp_path / "small", 1)
+    again = fetch(str(small.path), tmp_path)
+    assert (again.records_key, [raw.text() for raw in read(again)]) == ("all", ['{"a": 1.50}'])
+
+
 def test_rows_of_a_parquet_file_keep_their_types(tmp_path: Path) -> None:
     source = tmp_path / "source.parquet"
     duckdb.sql("SELECT i::SMALLINT AS a FROM range(9) AS t(i)").write_parquet(str(source))

@@ -47,9 +47,9 @@ def token_by_token(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     for module in (elements, judging):
         usual = module.array_blocks
 
-        def noted(stream, source, records, first=None, usual=usual):
+        def noted(stream, source, records, first=None, depth=0, usual=usual):
             begun.append(first or 1)
-            return usual(stream, source, records, first)
+            return usual(stream, source, records, first, depth)
 
         monkeypatch.setattr(module, "array_blocks", noted)
     yield begun
@@ -82,6 +82,22 @@ def test_an_array_under_a_key_ends_where_it_does(tmp_path: Path) -> None:
     assert _judged(tmp_path, text, "all").read == _COUNT
     with pytest.raises(SourceError, match="what follows the records is broken"):
         _judged(tmp_path, text[:-1] + "]", "all")
+
+
+@pytest.mark.parametrize("begin", ['{"a.b": [', '{"a": {"b": [', '{"a": {"c": 1}, "a.b": ['])
+@pytest.mark.parametrize("nested", [False, True])
+def test_as_many_objects_are_closed_as_were_opened(
+    tmp_path: Path, begin: str, nested: bool
+) -> None:
+    records = [_record(number) for number in range(_COUNT)]
+    if nested:
+        records[25] = '{"id": 25, "items": [{"id": 1},{"id": 2}]}'
+    text = begin + ",".join(records) + "]"
+    depth = begin.count("{") - begin.count("}")
+    assert _judged(tmp_path, text + "}" * depth, "a.b").read == _COUNT
+    for wrong, says in ((depth - 1, "is broken"), (depth + 1, "something follows")):
+        with pytest.raises(SourceError, match=says):
+            _judged(tmp_path, text + "}" * wrong, "a.b")
 
 
 def test_a_nested_array_that_looks_alike_is_not_cut(

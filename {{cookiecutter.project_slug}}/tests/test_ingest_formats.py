@@ -1,6 +1,7 @@
 """Each format is recognised and read; a bad record is a fault, a bad file an error."""
 
 import gzip
+import json
 import sys
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,8 @@ import duckdb
 import pytest
 
 from ingest import opening
+from ingest.cells import CsvBlocks
+from ingest.cut import cut
 from ingest.detecting import recognised
 from ingest.errors import SourceError
 from ingest.formats import MAX_RECORD, Compression, Format, RawRecord, Reading
@@ -79,6 +82,48 @@ def test_a_format_is_recognised(
 def test_what_is_no_source_is_named(tmp_path: Path, content: bytes, says: str) -> None:
     with pytest.raises(SourceError, match=says):
         recognised(write(tmp_path, content), "", "source", "it")
+
+
+@pytest.mark.parametrize("name", ["x", "x.ndjson", "x.json", "x.csv", "x.tsv"])
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b" \r\n\t\n", b"\n" * 70_000])
+def test_what_holds_nothing_is_an_empty_source_in_every_text_format(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    for reading in (Reading(), Reading(format=Format.CSV), Reading(records_key="a")):
+        for packed in (content, gzip.compress(content)):
+            assert list(read(found_in(tmp_path, packed, reading, name))) == []
+
+
+def test_an_empty_parquet_file_is_none(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no Parquet file"):
+        found_in(tmp_path, b"", Reading(), "x.parquet")
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type", "name", "says", "really"),
+    [
+        (b"a,b\n1,2\n", "application/json", "x.csv", "is JSON by", Format.CSV),
+        (b"a\n1\n", "", "x.json", "is JSON by", Format.CSV),
+        (b'[{"a": 1, "b": 1}]', "", "x.csv", "is CSV by", Format.JSON),
+        (b'[{"a": 1, "b": 1}]', "text/csv", "x", "is CSV by", Format.JSON),
+        (b'{"a" :1}\n{"a": 2}\n', "", "x.csv", "is CSV by", Format.NDJSON),
+        (b"a,b\n1,2\n", "", "x.parquet", "no Parquet", Format.CSV),
+    ],
+)
+def test_what_its_name_or_type_calls_wrongly_can_be_called_rightly(
+    tmp_path: Path, content: bytes, content_type: str, name: str, says: str, really: Format
+) -> None:
+    path = write(tmp_path, content, name)
+    with pytest.raises(SourceError, match=says + r".*Reading\(format="):
+        recognised(path, content_type, name, "it")
+    assert all(
+        raw.fault is None for raw in read(found_in(tmp_path, content, Reading(really), name))
+    )
+
+
+def test_a_header_may_begin_with_a_bracket(tmp_path: Path) -> None:
+    for content in (b"[a],{b}\n1,2\n", b'{"a"},[1\n1,2\n'):
+        assert found_in(tmp_path, content, Reading(), "x.csv").format is Format.CSV
 
 
 def test_a_bad_line_is_a_fault_and_the_rest_is_read(tmp_path: Path) -> None:
@@ -187,6 +232,42 @@ def test_what_cannot_be_a_delimiter_is_named(tmp_path: Path, delimiter: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("content", "header"),
+    [
+        (
+            "Datum;Betrag, netto;Betrag, brutto\n2024-01-01;1,5;2,5\n",
+            "Datum|Betrag, netto|Betrag, brutto",
+        ),
+        ("Betrag, netto;Betrag, brutto\n1,5;2,5\n", "Betrag, netto|Betrag, brutto"),
+        ('"id";"name, first";"city, zip"\n1;"a, b";"c, d"\n', "id|name, first|city, zip"),
+        ("total (EUR, net, gross)\tid\n5\t1\n6\t2\n", "total (EUR, net, gross)|id"),
+        ('"first\nname";b;c\n1;2;3\n', "first\nname|b|c"),
+        ('"a, b";"first\nname"\n', "a, b|first\nname"),
+        ('id,"a;b"\n1,"x;y"\n2,"z;z"\n', "id|a;b"),
+        ("id,pos (lat;lon),n\n1,52.1;13.4,2\n", "id|pos (lat;lon)|n"),
+        ("id, name\n1,a;b\n2,c\n", "id| name"),
+        ("name\na;b\n", "name"),
+        ("id;note\n1;" + "a, b" * 30_000 + '\n2;"c', "id|note"),
+    ],
+)
+def test_a_csv_is_cut_where_its_rows_are_cut_like_its_header(
+    tmp_path: Path, content: str, header: str
+) -> None:
+    source = found_in(tmp_path, content.encode(), Reading(), "x.csv")
+    with opening.opened(source) as stream:
+        assert "|".join(CsvBlocks(stream, source, 1).header) == header
+
+
+def test_a_csv_that_is_cut_wrongly_says_that_its_delimiter_can_be_set(tmp_path: Path) -> None:
+    other = Reading(delimiter=",")
+    for header in (b'"id";"a, b"\n', b"a;x,,c\n", b"a;x,b,b\n"):
+        with pytest.raises(SourceError, match=r"',' is not what parts .*Reading\(delimiter="):
+            list(read(found_in(tmp_path, header, other)))
+    (found,) = read(found_in(tmp_path, b"a, net;b\n1;2\n", other))
+    assert "Reading(delimiter=" in str(found.fault)
+
+
+@pytest.mark.parametrize(
     ("content", "key"),
     [
         (
@@ -201,6 +282,28 @@ def test_records_are_found_under_their_key(tmp_path: Path, content: bytes, key: 
     assert [raw.value for raw in found] == [{"a": 1}, {"a": 2}]
 
 
+@pytest.mark.parametrize(
+    ("start", "key"),
+    [
+        ('{"a.b": ', "a.b"),
+        ('{"a": 5, "a.b": ', "a.b"),
+        ('{"a": {"c": 1, "bc": [1]}, "n": {}, "a.b": ', "a.b"),
+        ('{"x": {"a.b": ', "x.a.b"),
+        ('{"a\\"b": ', 'a"b'),
+    ],
+)
+def test_a_key_may_hold_dots_and_quotes(tmp_path: Path, start: str, key: str) -> None:
+    content = start + '[{"id": 1}, {"id": 2}]' + "}" * (1 + start.startswith('{"x"'))
+    named = Reading(records_key=key)
+    for reading in (Reading(), named) if not start.startswith('{"x"') else (named,):
+        source = found_in(tmp_path, content.encode(), reading, "x.json")
+        small = cut(source, tmp_path / "small", 1)
+        again = recognised(small.path, "", "small.json", "it", reading)
+        assert [[raw.value["id"] for raw in read(one)] for one in (source, again)] == [[1, 2], [1]]
+    with pytest.raises(SourceError, match=r"no key 'a\.b\.c'"):
+        list(read(found_in(tmp_path, content.encode(), Reading(records_key="a.b.c"))))
+
+
 def test_a_missing_key_is_an_error_and_not_an_empty_source(tmp_path: Path) -> None:
     source = found_in(tmp_path, b'{"data": [{"a": 1}]}', Reading(records_key="dta"))
     with pytest.raises(SourceError, match="no key 'dta'"):
@@ -211,6 +314,61 @@ def test_an_object_with_several_arrays_asks_which(tmp_path: Path) -> None:
     content = b'{\n"a": [{"x": 1}],\n"b": [{"x": 2}]}'
     with pytest.raises(SourceError, match=r"several arrays: a, b.*records_key"):
         found_in(tmp_path, content, Reading())
+
+
+LONG = 70_000  # characters: more than are looked at for the format
+
+
+@pytest.mark.parametrize("more", [0, LONG])
+@pytest.mark.parametrize("name", ["orders", "orders.json"])
+@pytest.mark.parametrize("end", ["", "\n", " \n\n"])
+def test_an_object_gives_the_records_that_it_holds_whatever_its_size(
+    tmp_path: Path, more: int, name: str, end: str
+) -> None:
+    rows, text = [{"a": 1}, {"a": 2}], "x" * more
+    bodies = [
+        json.dumps({"meta": text, "all": rows, "n": [1]}),
+        json.dumps({"all": [*rows, {"a": text}]}),
+        f'{{"meta": "{text}", "all": [{{"a": 1}}\n, {{"a": 2}}]}}',
+        f'{{"all": [{{"a": 1}}, {{"a": 2}}, {{"a": "{text}"}}]\n}}',
+    ]
+    for body in bodies:
+        content = (body + end).encode()
+        source = found_in(tmp_path, content, Reading(), name)
+        assert (source.format, source.records_key) == (Format.JSON, "all")
+        assert [raw.value for raw in read(source)][:2] == rows
+        assert "the records under 'all'" in source.kind
+
+
+@pytest.mark.parametrize("more", [0, LONG])
+@pytest.mark.parametrize("last", ["[]", '[ {"b": 1}]'])
+def test_an_object_with_several_arrays_asks_which_whatever_its_size(
+    tmp_path: Path, more: int, last: str
+) -> None:
+    content = f'{{"meta": {{"x": [{{}}]}}, "all": [{{"a": "{"x" * more}"}}], "n": 1, "b": {last}}}'
+    with pytest.raises(SourceError, match=r"several arrays: all, b\. .*records_key"):
+        list(read(found_in(tmp_path, content.encode(), Reading(), "x.json")))
+    named = found_in(tmp_path, content.encode(), Reading(records_key="all"), "x.json")
+    assert len(list(read(named))) == 1
+
+
+@pytest.mark.parametrize("more", [0, LONG])
+@pytest.mark.parametrize("name", ["x", "x.json", "x.ndjson"])
+def test_objects_in_lines_stay_records_whatever_their_length(
+    tmp_path: Path, more: int, name: str
+) -> None:
+    line = json.dumps({"a": "x" * more, "items": [{"b": 1}]}).encode()
+    for content in (line + b"\n" + line, b"\n" + line + b" \r\n\n" + line + b"\n"):
+        assert found_in(tmp_path, content, Reading(), name).format is Format.NDJSON
+    record = json.dumps({"a": "x" * more, "b": [1]}).encode()
+    assert found_in(tmp_path, record, Reading(), name).format is Format.NDJSON
+
+
+def test_an_array_beside_the_records_may_be_longer_than_a_record(tmp_path: Path) -> None:
+    texts = b'"n": [' + b'"%b",' % (b"x" * LONG) * (MAX_RECORD // LONG + 2) + b"1]"
+    for content in (b'{%b, "all": [{"a": 1}]}', b'{"all": [{"a": 1}], %b}'):
+        (found,) = read(found_in(tmp_path, content % texts, Reading(records_key="all")))
+        assert found.value == {"a": 1}
 
 
 def test_what_follows_the_records_is_read_to_its_end(tmp_path: Path) -> None:

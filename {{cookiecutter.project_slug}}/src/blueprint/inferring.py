@@ -130,6 +130,8 @@ def inferred_of(source: str, package: str, table: str | None) -> Inferred:
     say = show.Progress()
     with tempfile.TemporaryDirectory(prefix=WORK_PREFIX) as folder:
         found = patiently(lambda: extract(config, Path(folder), say))
+        if found.sole_key:
+            show.ok(f"{found.url}: {found.kind}")
         return infer(found, date.today(), say, _called(source), table)
 
 

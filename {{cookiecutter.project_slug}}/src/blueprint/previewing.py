@@ -171,7 +171,7 @@ def _print(found: Preview, limit: int, package: str) -> None:
     judged = found.judged
     more = " (there may be more)" if judged.read == limit else ""
     counts = [
-        ("Source", f"{found.source.url}: {found.source.format}"),
+        ("Source", f"{found.source.url}: {found.source.kind}"),
         ("Records read", f"{judged.read:,}{more}"),
         ("Accepted", f"{judged.accepted:,}"),
         ("Refused", f"{judged.rejected:,}"),

@@ -74,7 +74,7 @@ def extract_source(config: ExtractConfig, part: Window, work: Path) -> SourceFil
     """Bring the source to a local file."""
     with progress() as say:
         source = extract(config, work, say, moment(part.since), moment(part.until))
-    get_run_logger().info(f"Got {source.url}: {source.format}, {source.size / 1e6:,.2f} MB")
+    get_run_logger().info(f"Got {source.url}: {source.kind}, {source.size / 1e6:,.2f} MB")
     return source
 
 

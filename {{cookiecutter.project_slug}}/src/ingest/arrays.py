@@ -22,17 +22,27 @@ def end_of_spaces(text: str, at: int) -> int:
     return found.end() if found else at
 
 
+def several_arrays(source: SourceFile, keys: list[str]) -> SourceError:
+    """The error that it is not to be told under which key the records are."""
+    return SourceError(
+        f"{source.url} is one JSON object with several arrays: {', '.join(keys)}. Name the key that "
+        "holds the records in extract.py: Reading(records_key='…'), or give the array alone, or "
+        "one object per line."
+    )
+
+
 def array_blocks(
-    stream: BinaryIO, source: SourceFile, records: int, first: int | None = None
+    stream: BinaryIO, source: SourceFile, records: int, first: int | None = None, depth: int = 0
 ) -> Iterator[Block]:
     """Blocks of the records of a JSON array, or of the array under a key of a JSON object.
 
     Each record keeps its own text, but for line breaks between its tokens. first: where the
-    stream begins within the array, the position of the element that comes next. Raises
+    stream begins within the array, the position of the element that comes next, and `depth`
+    the objects that are open around it. Raises
     SourceError where the file is no whole JSON in UTF-8.
     """
     scanner = Scanner(stream, source)
-    found = scanner.elements() if first is None else scanner.further(first)
+    found = scanner.elements() if first is None else scanner.further(first, depth)
     first = first or 1
     while part := list(itertools.islice(found, records)):
         # A line break within a JSON string is written \\n, so these stand between tokens.
@@ -45,6 +55,7 @@ class Scanner:
     """Finds where each element of an array begins and ends, reading on as it goes."""
 
     def __init__(self, stream: BinaryIO, source: SourceFile) -> None:
+        self.depth = 0  # objects that are open around the array
         self._stream = stream
         self._source = source
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
@@ -58,8 +69,12 @@ class Scanner:
 
     def elements(self) -> Iterator[str]:
         """The text of each element of the array."""
-        for key in (self._source.records_key or "").split(".") if self._source.records_key else ():
-            self._enter(key)
+        if key := self._source.records_key:
+            if self._next() != "{":
+                raise self._fault(f"no object has the key {key!r}")
+            self.depth = self._enter(key)
+            if not self.depth:
+                raise self._fault(f"it has no key {key!r}")
         if self._next() != "[":
             raise self._fault("there is no array of records")
         self._at += 1
@@ -69,9 +84,9 @@ class Scanner:
             yield from self._series()
         self._end()
 
-    def further(self, first: int) -> Iterator[str]:
+    def further(self, first: int, depth: int) -> Iterator[str]:
         """The text of each further element, where the stream begins with that at `first`."""
-        self._count = first - 1
+        self._count, self.depth = first - 1, depth
         yield from self._series()
         self._end()
 
@@ -98,38 +113,82 @@ class Scanner:
             if mark != ",":
                 raise self._fault("a comma or the end of the array is missing")
 
-    def _enter(self, key: str) -> None:
-        """Go to the value of a key of the object that begins here."""
-        if self._next() != "{":
-            raise self._fault(f"no object has the key {key!r}")
+    def first_array(self) -> str | None:
+        """The first key of the object whose value begins as an array of objects, or is empty."""
+        try:
+            if self._next() == "{":
+                return next((name for name in self._members() if self._skip(stop=True)), None)
+        except SourceError:
+            pass  # what is read after this says where it is broken
+        return None
+
+    def _members(self) -> Iterator[str]:
+        """The keys of the object that begins here; the value of each must be read meanwhile."""
         self._at += 1
         while self._next() == '"':
             name = json.loads(self._value())
             if self._next() != ":":
                 break
             self._at += 1
-            if name == key:
-                self._next()
-                return
-            self._value()
+            yield name
             if self._next() == ",":
                 self._at += 1
-        raise self._fault(f"it has no key {key!r}")
+
+    def _enter(self, key: str) -> int:
+        """Go to the value of a key of the object that begins here, or of one in it if dotted.
+
+        A key that has the dots itself is as good. Gives how many objects are open then: 0 where
+        there is no such key, and the object was read over.
+        """
+        for name in self._members():
+            if name == key:
+                return 1
+            below = not self._source.sole_key and key.startswith(f"{name}.")
+            if not below or self._next() != "{":
+                self._skip()
+            elif depth := self._enter(key[len(name) + 1 :]):
+                return depth + 1
+        if self._next() != "}":
+            raise self._fault(f"it has no key {key!r}")
+        self._at += 1
+        return 0
+
+    def _skip(self, *, stop: bool = False) -> bool:
+        """Read over the value that comes next; an array may be longer than memory bears.
+
+        stop: not over an array of objects or an empty one, which is told by True.
+        """
+        if self._next() != "[":
+            self._value()
+            return False
+        self._at += 1
+        mark = self._next()
+        if stop and mark in ("{", "]"):
+            return True
+        if mark == "]":
+            self._at += 1
+            return False
+        count = self._count
+        for _ in self._series():
+            pass
+        self._count = count
+        return False
 
     def _leave(self) -> None:
         """Read to the file's end: what was cut off there would have gone unseen."""
-        depth = (self._source.records_key or "").count(".") + 1
-        while depth:
+        sole = self._source.sole_key
+        name = ""
+        while self.depth:
             mark = self._next()
             self._at += 1
             if mark == "}":
-                depth -= 1
+                self.depth -= 1
             elif mark == '"':
                 self._at -= 1
-                self._value()
+                name = json.loads(self._value())
             elif mark == ":":
-                self._next()
-                self._value()
+                if self._skip(stop=sole):
+                    raise several_arrays(self._source, [self._source.records_key or "", name])
             elif mark != ",":
                 raise self._fault("what follows the records is broken")
         if self._next():

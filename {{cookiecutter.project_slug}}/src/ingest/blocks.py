@@ -36,8 +36,8 @@ class Block:
     have been counted. spoiled: records that cannot be read; their lines are empty.
     records: instead of data, parsed records, whose positions count from 1 in this block.
     file: instead of data, a file of so many lines; see ingest.spooling.
-    cut_at: the byte of the source at which it begins, where the cut is only likely to be right;
-    see ingest.elements.
+    cut_at: the byte of the source at which it begins, where the cut is only likely to be right,
+    and depth: how many objects are open there; see ingest.elements.
     """
 
     first: int | None
@@ -46,6 +46,7 @@ class Block:
     records: list[RawRecord] | None = None
     file: LineFile | None = None
     cut_at: int | None = None
+    depth: int = 0
 
     @property
     def size(self) -> int:

@@ -13,7 +13,7 @@ import duckdb
 
 from ingest.blocks import Block
 from ingest.errors import SourceError
-from ingest.formats import MAX_RECORD, RawRecord
+from ingest.formats import DELIMITERS, MAX_RECORD, RawRecord
 from ingest.opening import CHUNK, Chain
 from ingest.steps import SourceFile
 
@@ -42,7 +42,14 @@ def csv_rows(lines: Iterable[str], source: SourceFile, header: list[str]) -> Ite
 def _unsound(where: str, source: SourceFile) -> SourceError:
     return SourceError(
         f"{source.url} is not sound CSV {where}. An unclosed quote swallows all that follows it: "
-        "mend that row."
+        f"mend that row. {_other_delimiter(source)}"
+    )
+
+
+def _other_delimiter(source: SourceFile) -> str:
+    return (
+        f"If {source.delimiter!r} is not what parts its fields, say what does in extract.py: "
+        "Reading(delimiter='…')."
     )
 
 
@@ -50,6 +57,8 @@ def row(position: int, cells: list[str], header: list[str]) -> RawRecord:
     """The cells of a row as a record."""
     if len(cells) != len(header):
         fault = f"the row has {len(cells)} fields, the header {len(header)}"
+        if any(mark in cell for cell in cells for mark in DELIMITERS):
+            fault += "; another delimiter can be set in extract.py: Reading(delimiter='…')"
         return RawRecord(position, cells, None, fault)
     return RawRecord(
         position, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
@@ -77,7 +86,7 @@ class CsvBlocks:
                 f"with {data[:40]!r}: it is no CSV, or lacks its line breaks."
             )
         self._rest = data[end:]
-        self.header = csv_header(_cells(data[:end], source), source.url)
+        self.header = csv_header(_cells(data[:end], source), source)
 
     def __iter__(self) -> Iterator[Block]:
         """Blocks of at most `records` lines, or of parsed rows from where quotes are unsound.
@@ -218,13 +227,20 @@ def _last_row_end(data: bytes) -> int:
     return end
 
 
-def csv_header(cells: list[str], shown: str) -> list[str]:
+def csv_header(cells: list[str], source: SourceFile) -> list[str]:
     """Check a CSV's header row: present, every column named, no name twice."""
+    shown = source.url
     if not cells:
         raise SourceError(f"{shown} has no header row: its first line must name the columns.")
     if any(not cell.strip() for cell in cells):
-        raise SourceError(f"The header of {shown} has a column without a name: {cells!s:.300}.")
+        raise SourceError(
+            f"The header of {shown} has a column without a name: {cells!s:.300}. "
+            f"{_other_delimiter(source)}"
+        )
     twice = sorted({cell for cell in cells if cells.count(cell) > 1})
     if twice:
-        raise SourceError(f"The header of {shown} names a column twice: {', '.join(twice)}.")
+        raise SourceError(
+            f"The header of {shown} names a column twice: {', '.join(twice)}. "
+            f"{_other_delimiter(source)}"
+        )
     return cells

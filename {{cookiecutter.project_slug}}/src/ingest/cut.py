@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,18 +49,18 @@ def cut(
         lines = [(raw.line or b"").rstrip(b"\r\n") for raw in first]
         text = b"".join(line + b"\n" for line in lines)
         if source.format is Format.JSON:
-            text = _as_array(lines, source.records_key)
+            text = _as_array(lines, source)
         if source.encoding != "utf-8":
             text = text.decode("utf-8").encode(source.encoding)
         path.write_bytes(text)
     return Cut(path, len(first))
 
 
-def _as_array(lines: list[bytes], records_key: str | None) -> bytes:
-    text = b"[" + b",\n".join(lines) + b"]\n"
-    for key in reversed((records_key or "").split(".")) if records_key else ():
-        text = b'{"%b": %b}' % (key.encode(), text)
-    return text
+def _as_array(lines: list[bytes], source: SourceFile) -> bytes:
+    text = b"[" + b",\n".join(lines) + b"]"
+    for key in reversed(source.keys):
+        text = b"{%b: %b}" % (json.dumps(key).encode(), text)
+    return text + b"\n"
 
 
 def _write_rows(source: SourceFile, rows: list[RawRecord], path: Path) -> None:

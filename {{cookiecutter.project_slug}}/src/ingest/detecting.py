@@ -2,20 +2,24 @@
 
 import codecs
 import csv
-import json
+import io
+import itertools
+import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from ingest.arrays import end_of_spaces
+from ingest.envelope import HEAD, unwrapped
 from ingest.errors import SourceError
-from ingest.formats import Compression, Format, Reading
-from ingest.opening import opened
+from ingest.formats import DELIMITERS, Compression, Format, Reading
+from ingest.opening import opened, skip
 from ingest.steps import SourceFile
 
-_HEAD = 65536
 _PACKED = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
 _WIDE = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_DELIMITERS = ",;\t|"
+_BLANK = b" \t\r\n"
+_AS_JSON = re.compile(r'\[\s*[\[{]|\{\s*"[^"]*"\s*:')
+_OVERRIDE = "Say what it is in extract.py: Reading(format=Format.CSV), or .JSON, or .NDJSON."
+_ROWS = 100  # of a CSV that are looked at
 _LINES = {
     "application/x-ndjson": Format.NDJSON,
     "application/ndjson": Format.NDJSON,
@@ -69,18 +73,26 @@ def recognised(
         reading.encoding,
     )
     with opened(source) as stream:
-        head = stream.read(_HEAD)
+        head = stream.read(HEAD)
     if head.startswith(b"PAR1"):
         return replace(source, format=Format.PARQUET)
     _refuse_foreign(head, source)
-    text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").lstrip()
+    text = head.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace").lstrip(_BLANK.decode())
     found = reading.format or _format(text, content_type, name, source)
+    if not text and found is not Format.PARQUET and _is_blank(source):
+        return replace(source, format=Format.NDJSON)  # in no lines: an empty source
     if found is Format.CSV:
-        delimiter = reading.delimiter or _delimiter(text, name)
+        delimiter = reading.delimiter or _delimiter(text, name, len(head) < HEAD)
         return replace(source, format=found, delimiter=delimiter)
     if found is Format.JSON and text.startswith("{") and not reading.records_key:
-        return replace(source, format=found, records_key=_records_key(text, shown))
+        return unwrapped(source, text, len(head) < HEAD, sure=reading.format is found)
     return replace(source, format=found)
+
+
+def _is_blank(source: SourceFile) -> bool:
+    with opened(source) as stream:
+        skip(stream, HEAD)
+        return not any(piece.strip(_BLANK) for piece in iter(lambda: stream.read(HEAD), b""))
 
 
 def _refuse_foreign(head: bytes, source: SourceFile) -> None:
@@ -107,16 +119,26 @@ def _format(text: str, content_type: str, name: str, source: SourceFile) -> Form
     last = next((part for part in reversed(suffixes) if part not in _PACKED_SUFFIXES), "")
     found = _LINES.get(mime) or _BY_SUFFIX.get(last)
     if found is Format.PARQUET:
-        raise SourceError(f"{source.url} is no Parquet file: it begins with {text[:20]!r}.")
+        raise SourceError(
+            f"{source.url} is no Parquet file: it begins with {text[:20]!r}. {_OVERRIDE}"
+        )
     # Servers call NDJSON application/json, and the reverse: the first bytes tell them apart.
     if found is not Format.CSV:
         if text.startswith("["):
             return Format.JSON
         if text.startswith("{"):
-            return _object(text, _BY_SUFFIX.get(last) or found, source)
+            said = _BY_SUFFIX.get(last) or found
+            lines = said is Format.NDJSON and not source.records_key
+            return Format.NDJSON if lines else Format.JSON
+    begins = "[ or {" if found is Format.JSON else "a header"
+    if text and (found is Format.JSON or (found is Format.CSV and _AS_JSON.match(text))):
+        raise SourceError(
+            f"{source.url} is {found.upper()} by its name or content type, and does not begin with "
+            f"{begins}, but with {text[:40]!r}. {_OVERRIDE}"
+        )
     if found:
         return found
-    if any(mark in text.partition("\n")[0] for mark in _DELIMITERS):
+    if any(mark in text.partition("\n")[0] for mark in DELIMITERS):
         return Format.CSV
     if not text:
         return Format.NDJSON
@@ -127,69 +149,43 @@ def _format(text: str, content_type: str, name: str, source: SourceFile) -> Form
     )
 
 
-def _object(text: str, said: Format | None, source: SourceFile) -> Format:
-    """Whether what begins with an object is one in each line, or one that holds them all."""
-    if source.records_key:
-        return Format.JSON
-    first, newline, rest = text.partition("\n")
-    whole = first.rstrip().endswith("}") if newline else len(text.encode()) < _HEAD
-    if not whole and newline:
-        # A broken first line is a broken record; only "{" or "{ "key": [" begins a spread object.
-        whole = not first.rstrip().endswith(("{", "[", ","))
-    several = newline and rest.strip()
-    if said is Format.NDJSON or (whole and several):
-        return Format.NDJSON
-    if whole and (said is not Format.JSON or not _candidates(text)):
-        return Format.NDJSON  # one line, one record
-    if not newline and not _candidates(text):
-        return Format.NDJSON  # one long line: let the reader judge it
-    return Format.JSON
+def _delimiter(text: str, name: str, whole: bool) -> str:
+    """What parts the fields: the sign under which the first rows are like the header.
 
-
-def _records_key(text: str, shown: str) -> str:
-    found = _candidates(text)
-    if len(found) == 1:
-        return found[0]
-    what = f"several arrays: {', '.join(found)}" if found else "no array of records at its top"
-    raise SourceError(
-        f"{shown} is one JSON object with {what}. Name the key that holds the records in "
-        "extract.py: Reading(records_key='…'), or give the array alone, or one "
-        "object per line."
-    )
-
-
-def _candidates(text: str) -> list[str]:
-    """The keys of the object at the text's beginning whose value begins as an array of objects."""
-    scan, found, at = json.JSONDecoder().raw_decode, [], 1
-    while True:
-        at = end_of_spaces(text, at)
-        try:
-            key, at = scan(text, at)
-            at = end_of_spaces(text, at)
-            value = end_of_spaces(text, at + 1)
-            if text[at : at + 1] != ":" or not isinstance(key, str):
-                return found
-            if text.startswith("[", value):
-                inner = end_of_spaces(text, value + 1)
-                if text[inner : inner + 1] in ("{", "]", ""):
-                    found.append(key)
-            _, at = scan(text, value)
-            at = end_of_spaces(text, at)
-        except (ValueError, RecursionError):  # what was read ends here
-            return found
-        if text[at : at + 1] != ",":
-            return found
-        at += 1
-
-
-def _delimiter(text: str, name: str) -> str:
+    Where none decides, the one that parts the header most. whole: all of the file is `text`.
+    """
     if ".tsv" in PurePosixPath(name).suffixes:
         return "\t"
-    header = text.partition("\n")[0]
-    counts = {}
-    for mark in _DELIMITERS:
-        try:
-            counts[mark] = len(next(csv.reader([header], delimiter=mark), []))
-        except csv.Error:
-            counts[mark] = 0
-    return max(_DELIMITERS, key=lambda mark: counts[mark])
+    lines = text if whole else text[: text.rfind("\n") + 1] or text
+    fits = {mark: _fit(lines, mark) for mark in DELIMITERS}
+    found = max(DELIMITERS, key=lambda mark: fits[mark])
+    return found if fits[found][1] > 1 else ","
+
+
+def _fit(text: str, mark: str) -> tuple[float, int]:
+    """The share of the first rows that are like the header, and how many fields that has."""
+    rows: list[list[str]] = []
+    try:
+        found = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=mark)
+        rows.extend(row for row in itertools.islice(found, _ROWS) if row)
+    except csv.Error as error:
+        if "end of data" not in str(error):  # else a quoted field may end behind what was read
+            rows.append([])
+    if not rows or not rows[0]:
+        line = text.partition("\n")[0]
+        return 0.0, len(next(csv.reader([line], delimiter=mark), []))
+    header, *others = rows
+    alike = [len(header) > 1 and _is_like(header, row) for row in others]
+    return sum(alike) / len(alike) if alike else 0.0, len(header)
+
+
+def _is_like(header: list[str], row: list[str]) -> bool:
+    """Whether both are cut alike.
+
+    A quote within a field stood behind its beginning, and a space that only the header has
+    behind a sign is one between words.
+    """
+    return len(row) == len(header) and not any(
+        '"' in name or '"' in cell or (name.startswith(" ") and not cell.startswith(" "))
+        for name, cell in zip(header, row, strict=True)
+    )

@@ -46,17 +46,17 @@ def spooled_elements(
     if learned is None:
         yield from array_blocks(_joined(head, stream), source, records)
         return
-    at, between = learned
+    at, between, depth = learned
     # One reader for both: what it has read ahead belongs to the rest.
     stream = _joined(head[at:], stream)
     lines = _Lines(stream, between)
     first = 1
     for block in spooled_lines(io.BufferedReader(lines, _PIECE), records, folder):
-        yield replace(block, cut_at=at)
+        yield replace(block, cut_at=at, depth=depth)
         at += block.size
         first += block.file.lines if block.file else block.data.count(b"\n")
     # The last element, the array's end and what follows it.
-    yield from array_blocks(_joined(lines.rest, stream), source, records, first)
+    yield from array_blocks(_joined(lines.rest, stream), source, records, first, depth)
 
 
 def unflattened(line: bytes) -> bytes:
@@ -68,16 +68,18 @@ def _joined(data: bytes, stream: BinaryIO) -> BinaryIO:
     return io.BufferedReader(Chain(data, stream), CHUNK)
 
 
-def _learned(head: bytes, source: SourceFile) -> tuple[int, bytes] | None:
-    """Where the first element begins, and what stands between each two of the first ones.
+def _learned(head: bytes, source: SourceFile) -> tuple[int, bytes, int] | None:
+    """Where the first element begins, what stands between each two, how many objects are open.
 
     None where they are no objects, or not written alike.
     """
     scanner = Scanner(io.BytesIO(head), source)
     found: list[tuple[int, str]] = []
+    depth = 0
     try:
         for text in itertools.islice(scanner.elements(), _LEARNED_FROM):
             found.append((scanner.place - len(text), text))
+            depth = scanner.depth
     except SourceError:
         pass  # the head ends within an element
     text = head.decode("utf-8-sig", "ignore")
@@ -90,7 +92,7 @@ def _learned(head: bytes, source: SourceFile) -> tuple[int, bytes] | None:
         return None
     before = len(head) - len(head.removeprefix(b"\xef\xbb\xbf"))
     at = before + len(text[: found[0][0]].encode())
-    return at, b"}" + (gaps.pop() + begins.pop()).encode()
+    return at, b"}" + (gaps.pop() + begins.pop()).encode(), depth
 
 
 class _Lines(io.RawIOBase):

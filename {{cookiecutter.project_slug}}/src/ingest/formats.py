@@ -7,6 +7,9 @@ from typing import Any
 
 # A longer record is refused rather than held in memory, in bytes.
 MAX_RECORD = 16 * 1024 * 1024
+# What parts the fields of a CSV, as far as it is recognised. A comma stands last, since it
+# stands within names and numbers most often.
+DELIMITERS = ";\t|,"
 
 
 class Format(StrEnum):

@@ -32,6 +32,8 @@ class SourceFile:
     """A source as a local file: `size` in bytes, `url` fit to be shown (no password).
 
     records_key: the key that holds the records, in a JSON object (dotted where it is deeper).
+    sole_key: that key was found, as the only one with an array of records: it is no dotted
+    one, and another such array is an error.
     delimiter: what stands between two fields, in CSV. encoding: of its text.
     """
 
@@ -43,6 +45,21 @@ class SourceFile:
     records_key: str | None = None
     delimiter: str = ","
     encoding: str = "utf-8"
+    sole_key: bool = False
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys on the way to the records of a JSON object."""
+        if self.sole_key or not self.records_key:
+            return [self.records_key] if self.records_key else []
+        return self.records_key.split(".")
+
+    @property
+    def kind(self) -> str:
+        """Its format in words: which records were taken, where nobody had said it."""
+        if not self.sole_key:
+            return str(self.format)
+        return f"{self.format}, the records under {self.records_key!r}, no field beside them"
 
 
 @dataclass(frozen=True)

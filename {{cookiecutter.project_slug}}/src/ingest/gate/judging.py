@@ -138,7 +138,7 @@ class _Bench:
                     part.unlink()
             with opened(source) as again:
                 skip(again, amiss.block.cut_at or 0)
-                rest = array_blocks(again, source, size, amiss.block.first)
+                rest = array_blocks(again, source, size, amiss.block.first, amiss.block.depth)
                 yield from self._side_by_side(lane, rest, amiss.index)
 
     def _side_by_side(
