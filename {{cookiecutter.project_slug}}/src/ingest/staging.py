@@ -138,8 +138,7 @@ def _transform(
     records = connection.table("records")
     try:
         if is_each(transform):
-            types = columns_of(contract.record)
-            made = run_each(connection, transform, records, types, work / "each.ndjson")
+            made = run_each(connection, transform, records, work / "each.ndjson")
         else:
             made = transform(records)
         if not isinstance(made, duckdb.DuckDBPyRelation):
