@@ -277,6 +277,31 @@ def test_a_transform_may_join_group_and_name_what_it_is_given(tmp_path: Path) ->
     assert sorted(rows(ready)) == [(0, 2), (1, 2)]
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda records: records.filter("random() < 0.5"),
+        lambda records: records.project("id, uuid() AS name"),
+        lambda records: records.project("id, now()::VARCHAR || Random () AS name"),
+        lambda records: records.project("id, current_timestamp AS name"),
+        lambda records: records.project("id, ago(INTERVAL 1 day) AS name"),
+        lambda records: records.query("given", "FROM given WHERE random() < 0.5").project("id"),
+    ],
+)
+def test_rows_that_are_others_each_time_are_made_once(tmp_path: Path, transform: Transform) -> None:
+    ready = staged(tmp_path, [json.dumps({"id": n}) for n in range(500)], transform=transform)
+    found = sorted(rows(ready))
+    assert found == sorted(rows(ready))
+    assert len(found) == ready.count
+
+
+def test_a_projection_is_run_where_it_is_read_and_kept_nowhere(tmp_path: Path) -> None:
+    ready = staged(tmp_path, ['{"id": 1}'], transform=lambda records: records.project("id, 2 AS n"))
+    with duckdb.connect(str(ready.staging), read_only=True) as connection:
+        found = connection.execute("SELECT view_name FROM duckdb_views()").fetchall()
+    assert ("transformed",) in found
+
+
 def test_a_window_takes_what_is_in_it_and_what_has_no_date(tmp_path: Path) -> None:
     lines = [json.dumps({"id": n, "at": f"2026-01-0{n}T12:00:00+02:00"}) for n in range(1, 6)]
     lines.append('{"id": 9}')
