@@ -302,6 +302,11 @@ def test_a_projection_is_run_where_it_is_read_and_kept_nowhere(tmp_path: Path) -
     assert ("transformed",) in found
 
 
+def test_a_relation_that_is_not_made_of_the_records_says_so(tmp_path: Path) -> None:
+    with pytest.raises(TransformError, match="not made of the records it is given"):
+        staged(tmp_path, ['{"id": 1}'], transform=lambda records: duckdb.sql("SELECT 1 AS id"))
+
+
 def test_a_window_takes_what_is_in_it_and_what_has_no_date(tmp_path: Path) -> None:
     lines = [json.dumps({"id": n, "at": f"2026-01-0{n}T12:00:00+02:00"}) for n in range(1, 6)]
     lines.append('{"id": 9}')

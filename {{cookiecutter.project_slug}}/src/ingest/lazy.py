@@ -56,3 +56,12 @@ def can_be_read(staging: Path, view: str) -> bool:
         except duckdb.Error:
             return False
     return True
+
+
+def is_of(connection: duckdb.DuckDBPyConnection, made: duckdb.DuckDBPyRelation) -> bool:
+    """Whether the relation was made in this connection; one of another cannot be joined to it."""
+    try:
+        connection.sql("SELECT 1").cross(made)
+    except duckdb.InvalidInputException:
+        return False
+    return True

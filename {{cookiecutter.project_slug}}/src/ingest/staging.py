@@ -12,7 +12,7 @@ from ingest.contract import Contract
 from ingest.duck import columns, connect, count, in_passing, literal, quote
 from ingest.each import is_each, run_each
 from ingest.errors import ContractError, TransformError
-from ingest.lazy import can_be_read, is_cheap, is_volatile
+from ingest.lazy import can_be_read, is_cheap, is_of, is_volatile
 from ingest.loading import Ready
 from ingest.schema import RESERVED, columns_of
 from ingest.steps import Judged, Window
@@ -141,6 +141,11 @@ def _transform(
             made = transform(records)
         if not isinstance(made, duckdb.DuckDBPyRelation):
             raise TransformError(f"{_HERE} returned {made!r:.80}; it must return a relation.")
+        if not is_of(connection, made):
+            raise TransformError(
+                f"{_HERE} returned a relation that is not made of the records it is given, as those "
+                "of duckdb.sql() are. Begin with them: records.project(…), or records.query(…)."
+            )
         if not (keep or is_each(transform) or is_volatile(connection, made)):
             made.create_view("transformed")
             if is_cheap(connection, "transformed"):
