@@ -53,7 +53,7 @@ def run_each(
     columns = _Columns(
         {name: of_type(kind) for name, kind in zip(names, records.types, strict=True)}
     )
-    found, longest = records.execute(), _LONGEST
+    found, longest = connection.execute("FROM records"), _LONGEST
     with path.open("wb") as out:
         while rows := found.fetchmany(_AT_ONCE):
             for values in rows:
