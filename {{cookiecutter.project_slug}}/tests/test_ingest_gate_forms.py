@@ -198,3 +198,13 @@ def test_a_long_line_is_cut_at_a_key_and_judged_as_a_whole(tmp_path: Path) -> No
     ]
     assert [entry["position"] for entry in refused(tmp_path)] == [205, 206, 207, *range(209, 214)]
     assert result.way == f"the gate for {201 / 213:.1%}, Pydantic for 12 records"
+
+
+@pytest.mark.parametrize("depth", [3, 4, 500, 980])
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"a":', "}")])
+def test_a_value_that_nobody_reads_may_be_nested_deeply(
+    tmp_path: Path, depth: int, left: str, right: str
+) -> None:
+    deep = left * depth + "1" + right * depth
+    result = judged(tmp_path, [f'{{"id": 1, "q": {deep}}}', '{"id": 2, "q": 1}'])
+    assert [row["id"] for row in staged(result)] == [1, 2]

@@ -1,7 +1,7 @@
 """Judged records become typed rows, one for each key."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ def staged(
     record: type[BaseModel] = Record,
     window: Window | None = None,
 ) -> Ready:
+    folder.mkdir(exist_ok=True)
     path = folder / "source"
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     source = SourceFile(path, Format.NDJSON, "the source", path.stat().st_size)
@@ -166,8 +167,102 @@ def test_a_transform_of_one_record_is_a_choice_that_is_told(tmp_path: Path) -> N
     def broken(record: dict[str, Any]) -> dict[str, Any]:
         return {"id": record["missing"]}
 
+    nothing = each_record(lambda record: {})
+    with pytest.raises(TransformError, match=r"returned \{\}.* must be a dict of columns, or None"):
+        staged(tmp_path, lines, transform=nothing)
     with pytest.raises(TransformError, match=r"KeyError: 'missing', on the record \{'id': 1"):
         staged(tmp_path, lines, transform=broken)
+
+
+class Sub(BaseModel):
+    when: str
+
+
+class Texts(BaseModel):
+    """Values that look like those of another type, and those that only their type keeps whole."""
+
+    id: int
+    when: str = ""
+    sub: Sub | None = None
+    subs: list[Sub] = []
+    of: dict[str, str] = {}
+    any: dict[str, Any] | int | None = None
+    share: float = 0.0
+    money: Decimal = Field(default=Decimal(0), decimal_places=20)
+    at: AwareDatetime | None = None
+
+
+def test_what_a_transform_of_one_record_never_touched_lands_as_without_it(tmp_path: Path) -> None:
+    moment = "2026-01-01T10:00:00+05:00"
+    lines = [
+        json.dumps({"id": 1, "when": moment, "sub": {"when": "2026-1-1"}, "of": {"a": "1"}}),
+        json.dumps({"id": 2, "when": "6F9619FF-8B86-D011-B42D-00C04FC964FF", "of": {"b": "007"}}),
+        json.dumps({"id": 3, "when": "2026-01-01T10:00:00Z", "of": {"A": "1", "a": "2", "": "e"}}),
+        json.dumps({"id": 4, "subs": [{"when": moment}, {"when": "\0"}], "at": moment}),
+        json.dumps({"id": 5, "any": {"a": [2**70, "2026-1-1", None, {}]}, "share": "nan"}),
+        json.dumps({"id": 6, "any": 2**40, "money": "1.00000000000000000001", "share": 1e300}),
+    ]
+    each = staged(tmp_path / "each", lines, transform=each_record(lambda row: row), record=Texts)
+    whole = staged(tmp_path / "whole", lines, record=Texts)
+    kinds = "(SELECT list(column_type) FROM (DESCRIBE staging.rows))"
+    # NaN is not equal to itself.
+    assert repr(sorted(rows(each, f"*, {kinds}"))) == repr(sorted(rows(whole, f"*, {kinds}")))
+
+
+def each_with(folder: Path, values: list[Any], name: str = "new") -> Ready:
+    """The rows of a transform of one record that gives the column `name` these values."""
+    transform = each_record(lambda row: {**row, name: values[row["id"]]})
+    lines = [json.dumps({"id": place}) for place in range(len(values))]
+    return staged(folder, lines, transform=transform)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "landed"),
+    [
+        ([1, None], "BIGINT", [1, None]),
+        ([1, 2.5], "DOUBLE", [1.0, 2.5]),
+        ([True], "BOOLEAN", [True]),
+        (["2026-1-1", "x"], "VARCHAR", ["2026-1-1", "x"]),
+        ([None, None], "VARCHAR", [None, None]),
+        (["long" * 5_000_000], "VARCHAR", ["long" * 5_000_000]),
+        ([Decimal("1.10")], "VARCHAR", ["1.10"]),
+        ([date(2026, 1, 1)], "DATE", [date(2026, 1, 1)]),
+        ([{"a": 2**70}, [1]], "JSON", [f'{{"a": {2**70}}}', "[1]"]),
+        ([datetime(2026, 1, 1)], "TIMESTAMP", [datetime(2026, 1, 1)]),
+        ([datetime(2026, 1, 1, tzinfo=UTC)], "TIMESTAMP WITH TIME ZONE", None),
+    ],
+)
+def test_a_new_column_has_the_type_of_its_values(
+    tmp_path: Path, values: list[Any], kind: str, landed: list[Any] | None
+) -> None:
+    ready = each_with(tmp_path, values)
+    found = sorted(rows(ready, "id, new, typeof(new)"))
+    assert {row[2] for row in found} == {kind}
+    same = [row[1] for row in found] == (values if landed is None else landed)
+    assert same  # of 20 MB, no difference is shown
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "says"),
+    [
+        ([2**70], "new", rf"transform.py returned {2**70} for the column 'new'.*BIGINT"),
+        ([1, "x"], "new", r"returned 'x' for the column 'new'.*BIGINT"),
+        ([object()], "new", "no column can hold the type object"),
+        (["\ud800"], "new", r"returned '\\ud800' for the column 'new'.*surrogates"),
+        ([["\ud800"]], "new", r"returned \['\\ud800'\] for the column 'new'.*surrogates"),
+        ([1], "\ud800", "as the name of a column"),
+        ([1], "ID", "returned the column 'id' twice"),
+        ([1.5], "id", r"returned 1.5 for the column 'id'.*BIGINT"),
+        (["x"], "at", r"returned 'x' for the column 'at'.*TIMESTAMP"),
+        ([{"a": "x"}], "tags", r"returned \{'a': 'x'\} for the column 'tags'.*MAP"),
+        ([Decimal("1e40")], 'the "price"', r"returned Decimal\('1E\+40'\).*DECIMAL"),
+    ],
+)
+def test_a_value_that_its_column_cannot_have_is_named(
+    tmp_path: Path, values: list[Any], name: str, says: str
+) -> None:
+    with pytest.raises(TransformError, match=says):
+        each_with(tmp_path, values, name)
 
 
 def test_a_transform_may_join_group_and_name_what_it_is_given(tmp_path: Path) -> None:
@@ -180,6 +275,36 @@ def test_a_transform_may_join_group_and_name_what_it_is_given(tmp_path: Path) ->
         ),
     )
     assert sorted(rows(ready)) == [(0, 2), (1, 2)]
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        lambda records: records.filter("random() < 0.5"),
+        lambda records: records.project("id, uuid() AS name"),
+        lambda records: records.project("id, now()::VARCHAR || Random () AS name"),
+        lambda records: records.project("id, current_timestamp AS name"),
+        lambda records: records.project("id, ago(INTERVAL 1 day) AS name"),
+        lambda records: records.query("given", "FROM given WHERE random() < 0.5").project("id"),
+    ],
+)
+def test_rows_that_are_others_each_time_are_made_once(tmp_path: Path, transform: Transform) -> None:
+    ready = staged(tmp_path, [json.dumps({"id": n}) for n in range(500)], transform=transform)
+    found = sorted(rows(ready))
+    assert found == sorted(rows(ready))
+    assert len(found) == ready.count
+
+
+def test_a_projection_is_run_where_it_is_read_and_kept_nowhere(tmp_path: Path) -> None:
+    ready = staged(tmp_path, ['{"id": 1}'], transform=lambda records: records.project("id, 2 AS n"))
+    with duckdb.connect(str(ready.staging), read_only=True) as connection:
+        found = connection.execute("SELECT view_name FROM duckdb_views()").fetchall()
+    assert ("transformed",) in found
+
+
+def test_a_relation_that_is_not_made_of_the_records_says_so(tmp_path: Path) -> None:
+    with pytest.raises(TransformError, match="not made of the records it is given"):
+        staged(tmp_path, ['{"id": 1}'], transform=lambda records: duckdb.sql("SELECT 1 AS id"))
 
 
 def test_a_window_takes_what_is_in_it_and_what_has_no_date(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ingest.contract import Contract
 from ingest.duck import columns, connect, count, in_passing, literal, quote
 from ingest.each import is_each, run_each
 from ingest.errors import TransformError
+from ingest.lazy import can_be_read, is_cheap, is_of, is_volatile
 from ingest.loading import Ready
 from ingest.planning import no_such_column
 from ingest.schema import RESERVED, columns_of
@@ -20,8 +20,6 @@ from ingest.steps import Judged, Window
 
 Transform = Callable[[Any], Any]
 _HERE = "transform.py"
-# A transform of only these is as cheap to run twice as its result is to keep.
-_CHEAP = {"PROJECTION", "FILTER", "READ_PARQUET", "HASH_JOIN", "EMPTY_RESULT", "DUMMY_SCAN"}
 
 
 def stage(
@@ -45,7 +43,7 @@ def stage(
     with connect(judged.staging, work) as connection:
         _make_records(connection, contract, window or Window())
         made = _transform(connection, contract, transform, work)
-    if made == "view" and not _can_be_read(judged.staging):
+    if made == "view" and not can_be_read(judged.staging, "transformed"):
         with connect(judged.staging, work) as connection:
             connection.execute("DROP VIEW transformed")
             _transform(connection, contract, transform, work, keep=True)
@@ -136,42 +134,25 @@ def _transform(
     records = connection.table("records")
     try:
         if is_each(transform):
-            types = columns_of(contract.record)
-            made = run_each(connection, transform, records, types, work / "each.ndjson")
+            made = run_each(connection, transform, records, work / "each.ndjson")
         else:
             made = transform(records)
         if not isinstance(made, duckdb.DuckDBPyRelation):
             raise TransformError(f"{_HERE} returned {made!r:.80}; it must return a relation.")
-        if not keep and not is_each(transform):
+        if not is_of(connection, made):
+            raise TransformError(
+                f"{_HERE} returned a relation that is not made of the records it is given, as those "
+                "of duckdb.sql() are. Begin with them: records.project(…), or records.query(…)."
+            )
+        if not (keep or is_each(transform) or is_volatile(connection, made)):
             made.create_view("transformed")
-            if _is_cheap(connection):
+            if is_cheap(connection, "transformed"):
                 return "view"
             connection.execute("DROP VIEW transformed")
         made.create("transformed")
     except duckdb.Error as error:
         raise TransformError(f"{_HERE} failed: {error}") from error
     return "table"
-
-
-def _is_cheap(connection: duckdb.DuckDBPyConnection) -> bool:
-    plan = connection.execute("EXPLAIN (FORMAT json) FROM transformed").fetchall()[0][1]
-
-    def names(node: dict[str, Any]) -> set[str]:
-        found = {str(node["name"]).strip()}
-        return found.union(*(names(child) for child in node["children"]))
-
-    return set().union(*(names(node) for node in json.loads(plan))) <= _CHEAP | {"SEQ_SCAN"}
-
-
-def _can_be_read(staging: Path) -> bool:
-    """Whether the view means something without the connection in which it was made."""
-    with duckdb.connect() as other:
-        other.execute(f"ATTACH {literal(str(staging))} AS staging (READ_ONLY)")
-        try:
-            other.execute("DESCRIBE staging.transformed").fetchall()
-        except duckdb.Error:
-            return False
-    return True
 
 
 def _check_names(connection: duckdb.DuckDBPyConnection, contract: Contract) -> str:

@@ -57,10 +57,10 @@ class Shape:
         for line in lines:
             try:
                 value = json.loads(line, object_pairs_hook=_Pairs)
+                if isinstance(value, _Pairs):
+                    self._learn(value)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(value, _Pairs):
-                self._learn(value)
 
     def line(self) -> Line | None:
         """What a line of one such object looks like, or None where nothing is known of it."""
@@ -149,7 +149,7 @@ class Shape:
         if key in self._fields:
             value = _value(self._fields[key], self._within.get(key))
         else:
-            value = tokens.any_value(min(self._ignored[key], _DEPTH))
+            value = tokens.any_value(self._ignored[key])
         if value is None:
             return None
         name = _CUT if is_cut else tokens.escape(_written(key))
@@ -212,7 +212,9 @@ def _merged(order: list[str], keys: list[str]) -> bool:
     return True
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, _Pairs):
-        return 1 + max((_depth(item) for _, item in value), default=0)
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
+def _depth(value: Any, most: int = _DEPTH) -> int:
+    """How deep a value that nobody reads is, as far as it matters: it may be nested very deeply."""
+    if most == 0 or not isinstance(value, list):
+        return 0
+    inner = (item for _, item in value) if isinstance(value, _Pairs) else value
+    return 1 + max((_depth(item, most - 1) for item in inner), default=0)
