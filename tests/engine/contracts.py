@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     NaiveDatetime,
+    StringConstraints,
     create_model,
 )
 
@@ -114,6 +115,23 @@ HINTS: list[Any] = [
     dict[str, str | None],
 ]
 WITH_NA = [Annotated[hint | None, NA_IS_NULL] for hint in (int, float, bool, date, AwareDatetime)]
+# What the gate does not know. One such field or setting closes the gate for the whole contract,
+# so few contracts have any, and those have many.
+UNKNOWN: list[Any] = [
+    Annotated[int, Field(multiple_of=5)],
+    Annotated[float, Field(multiple_of=0.5)],
+    Annotated[int, Field(strict=True)],
+    Annotated[bool, Field(strict=True)],
+    Annotated[str, StringConstraints(strip_whitespace=True)],
+    Annotated[date, Field(gt=date(2024, 2, 28))],
+    Annotated[date | None, Field(le=date(2024, 2, 28))],
+    Annotated[datetime, Field(lt=datetime(2000, 1, 1))],
+]
+SETTINGS = [
+    ConfigDict(strict=True),
+    ConfigDict(str_strip_whitespace=True),
+    ConfigDict(str_max_length=2),
+]
 NAMES = ["a", "b", "A b", "é", "id", "line", "number", "r", 'q"uote', "x'y", "back\\slash"]
 
 
@@ -122,10 +140,14 @@ def contracts(draw: st.DrawFn, hints: list[Any]) -> type[BaseModel]:
     """A record model of some fields, some of them optional."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique_by=str.lower))
     fields: dict[str, Any] = {}
+    if draw(st.integers(0, 5)) == 5:
+        hints = UNKNOWN
     for place, name in enumerate(names):
         hint = draw(st.sampled_from(hints))
         other = 7 if hint in (int, int | None, int | str) else None
         default = draw(st.sampled_from([..., ..., None, other]))
         fields[f"f{place}"] = (hint, Field(default, alias=name))
-    extra = draw(st.sampled_from(["ignore", "ignore", "forbid"]))
-    return create_model("Record", __config__=ConfigDict(extra=extra), **fields)
+    config = ConfigDict(extra=draw(st.sampled_from(["ignore", "ignore", "forbid"])))
+    if draw(st.integers(0, 9)) == 9:
+        config |= draw(st.sampled_from(SETTINGS))
+    return create_model("Record", __config__=config, **fields)

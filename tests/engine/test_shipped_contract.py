@@ -43,6 +43,7 @@ def test_the_sample_has_3000_orders_12_bad_records_and_3_corrections(tmp_path: P
     judged = judge(fetch(str(sample), tmp_path), CONTRACT, step, tmp_path)
     ready = stage(judged, CONTRACT, transform, tmp_path)
     assert (judged.read, judged.rejected) == (3015, 12)
+    assert judged.way == "the gate for 99.6%, Pydantic for 12 records"
     assert (ready.count, ready.duplicates) == (3000, 3)
     with duckdb.connect(str(ready.staging), read_only=True) as connection:
         wrong = "FROM rows WHERE customer.email != lower(customer.email)"

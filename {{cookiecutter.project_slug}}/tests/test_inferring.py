@@ -11,8 +11,10 @@ import data_pipeline
 from blueprint import inferring, manifest
 from blueprint.pipelines import copies, which
 from blueprint.project import Problem
-from ingest.errors import SourceError
+from ingest.errors import ContractError, SourceError
 from ingest.inference import inferred_from
+from ingest.inference.code import Code
+from ingest.inference.shapes import Parts
 
 
 @pytest.fixture
@@ -106,6 +108,25 @@ def test_a_source_that_cannot_be_read_leaves_all_as_it_was(
     for url in (str(tmp_path / "none.csv"), source(tmp_path, "")):
         with pytest.raises(SourceError):
             inferring.infer_contract(url)
+    assert [path.read_text("utf-8") for path in files] == [
+        copies.shipped(path.stem) for path in files
+    ]
+
+
+def test_code_that_is_not_the_writers_own_is_neither_run_nor_written(
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = tmp_path / "ran"
+
+    class Slipping(Code):
+        def __init__(self, record: Parts, key: str | None, table: str) -> None:
+            super().__init__(record, key, table)
+            self.text += f"open({str(ran)!r}, 'w').close()\n"
+
+    monkeypatch.setattr("ingest.inference.inferring.Code", Slipping)
+    with pytest.raises(ContractError, match="not written, because it holds"):
+        inferring.infer_contract(source(tmp_path, '{"id": 1}\n'))
+    assert not ran.exists()
     assert [path.read_text("utf-8") for path in files] == [
         copies.shipped(path.stem) for path in files
     ]

@@ -1,9 +1,11 @@
-"""A step that runs out of memory is done again with more, and no other is."""
+"""DuckDB holds no more than it may; a step that it is too little for is done again with more."""
+
+from pathlib import Path
 
 import duckdb
 import pytest
 
-from ingest.duck import MEMORY, PASSING, in_passing
+from ingest.duck import MEMORY, PASSING, connect, in_passing
 
 _AT_COMMIT = (
     "TransactionContext Error: Failed to commit: failed to pin block of size 256.0 KiB "
@@ -38,3 +40,15 @@ def test_another_fault_is_not_tried_again() -> None:
     with pytest.raises(duckdb.TransactionException, match="Conflict"):
         in_passing(step)
     assert given == [PASSING]
+
+
+def test_a_connection_may_hold_what_was_asked_for_and_else_what_is_usual(tmp_path: Path) -> None:
+    limit = (
+        "SELECT parse_formatted_bytes(current_setting('memory_limit')), parse_formatted_bytes(?)"
+    )
+    path = tmp_path / "x.duckdb"
+    for given, memory in (((PASSING,), PASSING), ((), MEMORY)):
+        with connect(path, tmp_path, *given) as connection:
+            held, asked = connection.execute(limit, [memory]).fetchall()[0]
+        # The setting is shown in MiB with one digit.
+        assert held == pytest.approx(asked, rel=0.001)

@@ -2,13 +2,25 @@
 
 import json
 import math
+from contextlib import suppress
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from judging import judged, refused, staged
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    UUID4,
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    create_model,
+    field_validator,
+)
 
 from ingest.errors import ContractError, SourceError, TooManyRejected
 from ingest.formats import Format
@@ -168,3 +180,63 @@ def test_a_validator_that_crashes_is_the_contracts_fault(tmp_path: Path) -> None
 
     with pytest.raises(ContractError, match="record 1 with KeyError"):
         judged(tmp_path, ['{"id": 1}'], record=Broken)
+
+
+def assert_as_pydantic(folder: Path, record: type[BaseModel], cell: str) -> None:
+    """A cell of the column `a` is refused, or staged with the value that Pydantic gives."""
+    expected = []
+    with suppress(ValidationError):
+        expected.append(record.model_validate({"a": cell}).model_dump())
+    result = judged(folder, ["a", cell], record=record, fmt=Format.CSV)
+    assert [{"a": row["a"]} for row in staged(result)] == expected
+
+
+@pytest.mark.parametrize(
+    ("hint", "cell"),
+    [
+        (Annotated[int, Field(multiple_of=5)], "7"),
+        (Annotated[float, Field(multiple_of=0.5)], "0.75"),
+        (Annotated[Decimal, Field(multiple_of=5, decimal_places=2)], "7.00"),
+        (Annotated[int, Field(strict=True)], "7"),
+        (Annotated[bool, Field(strict=True)], "true"),
+        (Annotated[date, Field(strict=True)], "2024-01-31"),
+        (Annotated[str, StringConstraints(strip_whitespace=True)], " x "),
+        (Annotated[str, StringConstraints(to_lower=True)], "X"),
+        (Annotated[date, Field(gt=date(2024, 1, 31))], "2024-01-31"),
+        (Annotated[datetime, Field(le=datetime(2024, 1, 31))], "2024-01-31T10:00:00"),
+        (UUID4, "6ba7b810-9dad-11d1-80b4-00c04fd430c8"),
+    ],
+)
+def test_a_constraint_that_the_gate_does_not_know_is_kept(
+    tmp_path: Path, hint: Any, cell: str
+) -> None:
+    assert_as_pydantic(tmp_path, create_model("Bound", a=(hint, ...)), cell)
+
+
+@pytest.mark.parametrize(
+    ("config", "hint", "cell"),
+    [
+        (ConfigDict(strict=True), int, "7"),
+        (ConfigDict(str_strip_whitespace=True), str, " x "),
+        (ConfigDict(str_max_length=3), str, "long"),
+        (ConfigDict(str_min_length=3), str, "x"),
+        (ConfigDict(str_to_upper=True), str, "x"),
+    ],
+)
+def test_a_setting_of_the_whole_model_is_kept(
+    tmp_path: Path, config: ConfigDict, hint: Any, cell: str
+) -> None:
+    assert_as_pydantic(tmp_path, create_model("Set", __config__=config, a=(hint, ...)), cell)
+
+
+def test_the_way_names_the_field_for_which_pydantic_judged(tmp_path: Path) -> None:
+    class Size(BaseModel):
+        height: Annotated[int, AfterValidator(abs)]
+
+    class Measured(BaseModel):
+        id: int
+        sizes: list[Size] = []
+
+    assert judged(tmp_path, ['{"id": 1}'], record=Measured).way == (
+        "Pydantic, record by record: the gate does not know sizes[].height: a validator of its own"
+    )

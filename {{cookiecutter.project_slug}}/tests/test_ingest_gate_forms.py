@@ -1,18 +1,21 @@
 """However a source writes its records, the gate takes them for what Pydantic would."""
 
 import json
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import duckdb
 import pytest
 from judging import ANY, Inner, Record, judged, refused, staged
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
 from ingest.contract import Contract
 from ingest.formats import Format
 from ingest.gate import judge
+from ingest.na import NA_IS_NULL
 from ingest.steps import SourceFile, Step
 
 
@@ -31,6 +34,78 @@ class Sized(BaseModel):
 
 class Text(BaseModel):
     a: str
+
+
+class Plain(BaseModel):
+    id: int
+    name: Annotated[str, Field(min_length=1)]
+    price: Annotated[Decimal, Field(decimal_places=2)]
+    share: float
+    paid: bool
+    day: date
+    at: NaiveDatetime
+    code: UUID
+    note: str | None = None
+
+
+_CODE = "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+_PLAIN = {
+    "id": 1,
+    "name": "x",
+    "price": Decimal("1.50"),
+    "share": 0.5,
+    "paid": True,
+    "day": date(2024, 2, 29),
+    "at": datetime(2024, 1, 31, 10),
+    "code": UUID(_CODE),
+    "note": None,
+}
+_LINE = json.dumps(_PLAIN | {"price": 1.5}, default=str)
+
+
+@pytest.mark.parametrize(
+    ("lines", "fmt"),
+    [
+        ([_LINE], Format.NDJSON),
+        (["[", _LINE, "]"], Format.JSON),
+        (
+            [
+                "id,name,price,share,paid,day,at,code,note",
+                f"1,x,1.50,0.5,true,2024-02-29,2024-01-31T10:00:00,{_CODE},",
+            ],
+            Format.CSV,
+        ),
+    ],
+)
+def test_a_plain_contract_is_judged_by_the_gate(
+    tmp_path: Path, lines: list[str], fmt: Format
+) -> None:
+    result = judged(tmp_path, lines, record=Plain, fmt=fmt)
+    assert result.way == "the gate"
+    assert staged(result) == [{"_position": 0} | _PLAIN]
+
+
+def test_a_plain_contract_is_judged_by_the_gate_in_parquet_too(tmp_path: Path) -> None:
+    select = (
+        "SELECT 1 AS id, 'x' AS name, 1.50::DECIMAL(9, 2) AS price, 0.5::DOUBLE AS share, "
+        "TRUE AS paid, DATE '2024-02-29' AS day, TIMESTAMP '2024-01-31 10:00:00' AS at, "
+        f"'{_CODE}'::UUID AS code"
+    )
+    source = parquet(tmp_path / "x.parquet", select)
+    step = Step(10, ANY, tmp_path / "quarantine", "run-1")
+    result = judge(source, Contract(Plain, ("id",), "things"), step, tmp_path)
+    assert result.way == "the gate"
+    assert staged(result) == [{"_position": 0} | _PLAIN]
+
+
+def test_a_column_in_which_na_is_null_is_judged_by_the_gate(tmp_path: Path) -> None:
+    class Measured(BaseModel):
+        id: int
+        size: Annotated[int | None, NA_IS_NULL] = None
+
+    result = judged(tmp_path, ["id,size", "1,7", "2,NA", "3,"], record=Measured, fmt=Format.CSV)
+    assert result.way == "the gate"
+    assert [row["size"] for row in staged(result)] == [7, None, None]
 
 
 @pytest.mark.parametrize(
