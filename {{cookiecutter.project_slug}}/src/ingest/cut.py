@@ -59,7 +59,7 @@ def cut(
 def _as_array(lines: list[bytes], source: SourceFile) -> bytes:
     text = b"[" + b",\n".join(lines) + b"]"
     for key in reversed(source.keys):
-        text = b"{%b: %b}" % (json.dumps(key).encode(), text)
+        text = b"".join((b"{", json.dumps(key).encode(), b": ", text, b"}"))
     return text + b"\n"
 
 
