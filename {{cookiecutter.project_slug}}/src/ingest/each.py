@@ -64,11 +64,12 @@ def run_each(
                     out.write(line + b"\n")
     if not columns.used:
         return connection.sql("SELECT * FROM records WHERE false")
-    types = ", ".join(f"{literal(n)}: {literal(c.read_as)}" for n, c in columns.used.items())
+    read = ", ".join(f"{literal(n)}: {literal(c.read_as)}" for n, c in columns.used.items())
+    types = "{" + read + "}"
     made = ", ".join(f"{quote(n)}::{c.kind} AS {quote(n)}" for n, c in columns.used.items())
     return connection.sql(
         f"SELECT {made} FROM read_json({file_literal(path)}, hive_partitioning = false, "
-        f"format = 'newline_delimited', maximum_object_size = {longest}, columns = {{{types}}})"
+        f"format = 'newline_delimited', maximum_object_size = {longest}, columns = {types})"
     )
 
 
