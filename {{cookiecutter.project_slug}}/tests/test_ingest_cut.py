@@ -116,6 +116,7 @@ def test_what_the_proofs_run_on_holds_only_records_that_a_run_accepts(
     monkeypatch.setattr(contract_module, "CONTRACT", Contract(Record, ("id",), "things"))
     deep = '{"id": 1, "a": ' + "[" * 300 + "]" * 300 + "}"
     source = tmp_path / "source.ndjson"
-    source.write_text(f'{deep}\n{{"id": "x"}}\n{{"id": {2**63}}}\n{{"id": 4}}\n')
+    others = [json.dumps({"id": value}) for value in ("x", 2**63, 4)]
+    source.write_text("\n".join([deep, *others, ""]))
     small = cut_source({"parameters": {"source_url": str(source)}}, tmp_path / "small")
     assert small.path.read_text() == '{"id": 4}\n'

@@ -170,7 +170,7 @@ def test_a_column_of_any_name_stands_for_no_item_of_a_parquet_file(
     lists = "[{'size': NULL}] ELSE [{'size': n::INTEGER}]"
     select = (
         f'SELECT n AS id, CASE n WHEN 2 THEN {lists} END AS "inner", '
-        f"{{'size': 7}} AS \"{name}\" FROM range(4) AS t(n)"
+        f'struct_pack(size := 7) AS "{name}" FROM range(4) AS t(n)'
     )
     source = parquet(tmp_path / "x.parquet", select)
     step = Step(10, ANY, tmp_path / "quarantine", "run-1")
@@ -281,5 +281,5 @@ def test_a_value_that_nobody_reads_may_be_nested_deeply(
     tmp_path: Path, depth: int, left: str, right: str
 ) -> None:
     deep = left * depth + "1" + right * depth
-    result = judged(tmp_path, [f'{{"id": 1, "q": {deep}}}', '{"id": 2, "q": 1}'])
+    result = judged(tmp_path, ['{"id": 1, "q": ' + deep + "}", '{"id": 2, "q": 1}'])
     assert [row["id"] for row in staged(result)] == [1, 2]

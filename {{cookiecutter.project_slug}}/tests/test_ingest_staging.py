@@ -227,7 +227,7 @@ def each_with(folder: Path, values: list[Any], name: str = "new") -> Ready:
         (["long" * 5_000_000], "VARCHAR", ["long" * 5_000_000]),
         ([Decimal("1.10")], "VARCHAR", ["1.10"]),
         ([date(2026, 1, 1)], "DATE", [date(2026, 1, 1)]),
-        ([{"a": 2**70}, [1]], "JSON", [f'{{"a": {2**70}}}', "[1]"]),
+        ([{"a": 2**70}, [1]], "JSON", [json.dumps({"a": 2**70}), "[1]"]),
         ([datetime(2026, 1, 1)], "TIMESTAMP", [datetime(2026, 1, 1)]),
         ([datetime(2026, 1, 1, tzinfo=UTC)], "TIMESTAMP WITH TIME ZONE", None),
     ],
@@ -318,7 +318,8 @@ def test_a_window_takes_what_is_in_it_and_what_has_no_date(tmp_path: Path) -> No
 
 def test_a_float_without_an_end_is_no_watermark(tmp_path: Path) -> None:
     record = create_model("Record", id=(int, ...), at=(float, ...))
-    lines = [f'{{"id":{number},"at":"{at}"}}' for number, at in enumerate(["1.5", "NaN", "inf"])]
+    marks = enumerate(["1.5", "NaN", "inf"])
+    lines = [json.dumps({"id": number, "at": mark}) for number, mark in marks]
     ready = staged(tmp_path, lines, record=record)
     assert (ready.count, ready.watermark) == (3, "1.5")
 
