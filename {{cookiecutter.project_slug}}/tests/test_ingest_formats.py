@@ -329,8 +329,8 @@ def test_an_object_gives_the_records_that_it_holds_whatever_its_size(
     bodies = [
         json.dumps({"meta": text, "all": rows, "n": [1]}),
         json.dumps({"all": [*rows, {"a": text}]}),
-        '{"meta": "%s", "all": [{"a": 1}\n, {"a": 2}]}' % text,
-        '{"all": [{"a": 1}, {"a": 2}, {"a": "%s"}]\n}' % text,
+        '{"meta": "' + text + '", "all": [{"a": 1}\n, {"a": 2}]}',
+        '{"all": [{"a": 1}, {"a": 2}, {"a": "' + text + '"}]\n}',
     ]
     for body in bodies:
         content = (body + end).encode()
