@@ -140,7 +140,8 @@ def contracts(draw: st.DrawFn, hints: list[Any]) -> type[BaseModel]:
     """A record model of some fields, some of them optional."""
     names = draw(st.lists(st.sampled_from(NAMES), min_size=1, max_size=5, unique_by=str.lower))
     fields: dict[str, Any] = {}
-    if draw(st.integers(0, 5)) == 5:
+    known = draw(st.integers(0, 6))
+    if known == 6:
         hints = UNKNOWN
     for place, name in enumerate(names):
         hint = draw(st.sampled_from(hints))
@@ -148,6 +149,6 @@ def contracts(draw: st.DrawFn, hints: list[Any]) -> type[BaseModel]:
         default = draw(st.sampled_from([..., ..., None, other]))
         fields[f"f{place}"] = (hint, Field(default, alias=name))
     config = ConfigDict(extra=draw(st.sampled_from(["ignore", "ignore", "forbid"])))
-    if draw(st.integers(0, 9)) == 9:
+    if known == 5:
         config |= draw(st.sampled_from(SETTINGS))
     return create_model("Record", __config__=config, **fields)
