@@ -99,6 +99,33 @@ def test_an_empty_parquet_file_is_none(tmp_path: Path) -> None:
         found_in(tmp_path, b"", Reading(), "x.parquet")
 
 
+@pytest.mark.parametrize(
+    ("content", "content_type", "name", "says", "really"),
+    [
+        (b"a,b\n1,2\n", "application/json", "x.csv", "is JSON by", Format.CSV),
+        (b"a\n1\n", "", "x.json", "is JSON by", Format.CSV),
+        (b'[{"a": 1, "b": 1}]', "", "x.csv", "is CSV by", Format.JSON),
+        (b'[{"a": 1, "b": 1}]', "text/csv", "x", "is CSV by", Format.JSON),
+        (b'{"a" :1}\n{"a": 2}\n', "", "x.csv", "is CSV by", Format.NDJSON),
+        (b"a,b\n1,2\n", "", "x.parquet", "no Parquet", Format.CSV),
+    ],
+)
+def test_what_its_name_or_type_calls_wrongly_can_be_called_rightly(
+    tmp_path: Path, content: bytes, content_type: str, name: str, says: str, really: Format
+) -> None:
+    path = write(tmp_path, content, name)
+    with pytest.raises(SourceError, match=says + r".*Reading\(format="):
+        recognised(path, content_type, name, "it")
+    assert all(
+        raw.fault is None for raw in read(found_in(tmp_path, content, Reading(really), name))
+    )
+
+
+def test_a_header_may_begin_with_a_bracket(tmp_path: Path) -> None:
+    for content in (b"[a],{b}\n1,2\n", b'{"a"},[1\n1,2\n'):
+        assert found_in(tmp_path, content, Reading(), "x.csv").format is Format.CSV
+
+
 def test_a_bad_line_is_a_fault_and_the_rest_is_read(tmp_path: Path) -> None:
     lines = [b'{"a": 1}', b"", b'{"a": NaN}', b'{"a": ', b"[1]", b'{"a": "\xff"}', b'{"a": 2}']
     found = records(tmp_path, b"\r\n".join(lines), Format.NDJSON)

@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +17,8 @@ from ingest.steps import SourceFile
 _PACKED = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
 _WIDE = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BLANK = b" \t\r\n"
+_AS_JSON = re.compile(r'\[\s*[\[{]|\{\s*"[^"]*"\s*:')
+_OVERRIDE = "Say what it is in extract.py: Reading(format=Format.CSV), or .JSON, or .NDJSON."
 _ROWS = 100  # of a CSV that are looked at
 _LINES = {
     "application/x-ndjson": Format.NDJSON,
@@ -116,7 +119,9 @@ def _format(text: str, content_type: str, name: str, source: SourceFile) -> Form
     last = next((part for part in reversed(suffixes) if part not in _PACKED_SUFFIXES), "")
     found = _LINES.get(mime) or _BY_SUFFIX.get(last)
     if found is Format.PARQUET:
-        raise SourceError(f"{source.url} is no Parquet file: it begins with {text[:20]!r}.")
+        raise SourceError(
+            f"{source.url} is no Parquet file: it begins with {text[:20]!r}. {_OVERRIDE}"
+        )
     # Servers call NDJSON application/json, and the reverse: the first bytes tell them apart.
     if found is not Format.CSV:
         if text.startswith("["):
@@ -125,6 +130,12 @@ def _format(text: str, content_type: str, name: str, source: SourceFile) -> Form
             said = _BY_SUFFIX.get(last) or found
             lines = said is Format.NDJSON and not source.records_key
             return Format.NDJSON if lines else Format.JSON
+    begins = "[ or {" if found is Format.JSON else "a header"
+    if text and (found is Format.JSON or (found is Format.CSV and _AS_JSON.match(text))):
+        raise SourceError(
+            f"{source.url} is {found.upper()} by its name or content type, and does not begin with "
+            f"{begins}, but with {text[:40]!r}. {_OVERRIDE}"
+        )
     if found:
         return found
     if any(mark in text.partition("\n")[0] for mark in DELIMITERS):
