@@ -223,7 +223,12 @@ def csv_header(cells: list[str], shown: str) -> list[str]:
     if not cells:
         raise SourceError(f"{shown} has no header row: its first line must name the columns.")
     if any(not cell.strip() for cell in cells):
-        raise SourceError(f"The header of {shown} has a column without a name: {cells!s:.300}.")
+        place = next(number for number, cell in enumerate(cells, 1) if not cell.strip())
+        raise SourceError(
+            f"The header of {shown} has a column without a name, number {place} of {len(cells)}: "
+            f"{cells!s:.300}. Name it there, or have the file written without it: an index of "
+            f"pandas with to_csv(index=False), a last one with no delimiter at the end of each line."
+        )
     twice = sorted({cell for cell in cells if cells.count(cell) > 1})
     if twice:
         raise SourceError(f"The header of {shown} names a column twice: {', '.join(twice)}.")
