@@ -40,7 +40,7 @@ def test_nanoseconds_of_parquet_keep_all_their_digits(tmp_path: Path) -> None:
     fine, whole = f"TIMESTAMP_NS '{moment}'", "TIMESTAMP_NS '2024-01-01 10:00:00.5'"
     duckdb.execute(
         f"COPY (SELECT 1 AS id, {fine} AS t, '{clock}'::TIME_NS AS clock, {whole} AS whole, "
-        f"{{'at': {fine}}} AS within, [{fine}] AS list, MAP {{'k': {fine}}} AS map) "
+        f"struct_pack(at := {fine}) AS within, [{fine}] AS list, map(['k'], [{fine}]) AS map) "
         f"TO '{path}' (FORMAT parquet)"
     )
     found, contract = inferred(path)
