@@ -196,7 +196,8 @@ def test_csv_leaves_empty_fields_out_and_refuses_crooked_rows(tmp_path: Path) ->
     [
         (b"", "no header"),
         (b"a,a\n1,2\n", "names a column twice: a"),
-        (b"a,\n1,2\n", "without a name"),
+        (b"a,\n1,2\n", "number 2 of 2.*no delimiter at the end"),
+        (b",a,b\n0,1,2\n", r"number 1 of 3.*index=False"),
         (b'a,b\n1,"2\n3,4\n', "not sound CSV"),
         (b'a,"b\n1,2\n3,4\n', "not sound CSV in its header"),
         (b"x" * (2 * 1024 * 1024), "header of more than 1 MiB"),

@@ -154,6 +154,8 @@ def test_a_cell_gets_a_type_only_where_no_value_changes(
         ([{"2024-01-01": 1}, {"2024-01-02": 2}], "MAP(VARCHAR, BIGINT)"),
         ([{"a": 1}, {"b": "t"}], 'STRUCT("a" BIGINT, "b" VARCHAR)'),
         ([{f"k{n}": [n] for n in range(200)}], "MAP(VARCHAR, BIGINT[])"),
+        ([{f"k{n}": n if n % 2 else "x" for n in range(743)}], "MAP(VARCHAR, JSON)"),
+        ([{f"k{n}": n if n % 2 else "x"} for n in range(200)], "MAP(VARCHAR, JSON)"),
     ],
 )
 def test_a_json_value_gets_its_type(tmp_path: Path, values: list[Any], kind: str) -> None:

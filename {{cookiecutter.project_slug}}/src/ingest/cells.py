@@ -233,9 +233,12 @@ def csv_header(cells: list[str], source: SourceFile) -> list[str]:
     if not cells:
         raise SourceError(f"{shown} has no header row: its first line must name the columns.")
     if any(not cell.strip() for cell in cells):
+        place = next(number for number, cell in enumerate(cells, 1) if not cell.strip())
         raise SourceError(
-            f"The header of {shown} has a column without a name: {cells!s:.300}. "
-            f"{_other_delimiter(source)}"
+            f"The header of {shown} has a column without a name, number {place} of {len(cells)}: "
+            f"{cells!s:.300}. Name it there, or have the file written without it: an index of "
+            "pandas with to_csv(index=False), a last one with no delimiter at the end of each "
+            f"line. {_other_delimiter(source)}"
         )
     twice = sorted({cell for cell in cells if cells.count(cell) > 1})
     if twice:

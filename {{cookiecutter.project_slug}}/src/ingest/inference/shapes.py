@@ -12,6 +12,8 @@ from ingest.inference.texts import MOST_BIGINT, MOST_DIGITS
 _EXACT = 2**53
 # From so many keys on an object whose values are alike is a map.
 _MANY_KEYS = 100
+# From so many on it is one whatever its values are: nobody has named so many fields.
+_MOST_NAMED = 400
 # Keys that are data rather than names: numbers, dates, hashes, UUIDs, addresses, `user-17`.
 _DATA_KEY = re.compile(
     r"[0-9][0-9.:T+_/ -]*Z?|[0-9a-fA-F]{16,}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -171,10 +173,12 @@ def _of_objects(members: Members) -> Shape:
 def _is_map(members: Members) -> bool:
     """Whether the keys are data: they look so, or they are many and seldom the same."""
     names, alike = members.fields, _alike(members.together())
-    if all(_DATA_KEY.fullmatch(name) for name in names):
-        return alike
+    if alike and all(_DATA_KEY.fullmatch(name) for name in names):
+        return True
     seldom = all(10 * seen.count < members.count for seen in names.values())
-    return alike and (len(names) > _MANY_KEYS or (len(names) >= 20 and seldom))
+    if alike:
+        return len(names) > _MANY_KEYS or (len(names) >= 20 and seldom)
+    return len(names) > _MOST_NAMED or (len(names) > _MANY_KEYS and seldom)
 
 
 def _alike(seen: Seen) -> bool:
