@@ -1,4 +1,4 @@
-"""The contract and the transform that are shipped: for the sample, and known as nobody's edit."""
+"""What is shipped to be edited: for the sample, known as nobody's edit, and of one mind."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import duckdb
 from blueprint import inferring
 from blueprint.pipelines import copies
 from blueprint.pipelines.which import FIRST, PARTS, path_of
-from data_pipeline.config import LIMITS
+from data_pipeline.config import EXTRACT_TIMEOUT, LIMITS
 from data_pipeline.contract import CONTRACT
 from data_pipeline.transform import transform
 from ingest.gate import judge
-from ingest.sources import fetch
+from ingest.sources import Request, fetch
 from ingest.staging import stage
 from ingest.steps import Step
 
@@ -50,3 +50,7 @@ def test_the_sample_has_3000_orders_12_bad_records_and_3_corrections(tmp_path: P
         assert connection.execute(wrong).fetchall() == []
         total = "SELECT items_total, order_total FROM rows WHERE order_id = 100001"
         assert connection.execute(total).fetchall() == [(Decimal("239.09"), Decimal("290.54"))]
+
+
+def test_a_source_has_as_much_time_as_the_task_that_fetches_it() -> None:
+    assert Request().total == EXTRACT_TIMEOUT

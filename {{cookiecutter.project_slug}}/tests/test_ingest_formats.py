@@ -175,6 +175,12 @@ def test_an_array_that_breaks_off_is_an_error(tmp_path: Path) -> None:
             records(tmp_path, broken, Format.JSON)
 
 
+def test_an_element_too_long_for_memory_is_an_error_that_says_so(tmp_path: Path) -> None:
+    content = b'[{"a": 1}, {"a": "' + b"x" * (2 * MAX_RECORD) + b'"}]'
+    with pytest.raises(SourceError, match="after record 1: the next one is longer than 16 MiB"):
+        records(tmp_path, content, Format.JSON)
+
+
 def test_a_member_that_is_no_object_is_a_fault(tmp_path: Path) -> None:
     found = records(tmp_path, b'[{"a": 1}, 2, [3]]', Format.JSON)
     assert [(raw.position, bool(raw.fault)) for raw in found] == [(1, False), (2, True), (3, True)]
@@ -202,6 +208,7 @@ def test_csv_leaves_empty_fields_out_and_refuses_crooked_rows(tmp_path: Path) ->
         (b'a,"b\n1,2\n3,4\n', "not sound CSV in its header"),
         (b"x" * (2 * 1024 * 1024), "header of more than 1 MiB"),
         (b"a,b\n1," + b"x" * (3 * MAX_RECORD), "line of more than 16 MiB"),
+        (b"a,b\n1," + b"x" * (MAX_RECORD + 1) + b"\n", "or a cell is longer than 16 MiB"),
         (b"a,b\n1,\xe9\n", "not UTF-8"),
     ],
 )

@@ -205,8 +205,11 @@ class Scanner:
             except RecursionError:
                 raise self._fault("a record is nested too deeply") from None
             except ValueError as error:
-                if self._ended or len(self._text) - self._at > MAX_RECORD:
+                if self._ended:
                     raise self._fault(str(error)) from None
+                if len(self._text) - self._at > MAX_RECORD:
+                    most = f"the next one is longer than {MAX_RECORD // 2**20} MiB, or broken"
+                    raise self._fault(f"{most}: {error}") from None
             self._more()
         found, self._at = self._text[self._at : end], end
         return found

@@ -41,8 +41,9 @@ def csv_rows(lines: Iterable[str], source: SourceFile, header: list[str]) -> Ite
 
 def _unsound(where: str, source: SourceFile) -> SourceError:
     return SourceError(
-        f"{source.url} is not sound CSV {where}. An unclosed quote swallows all that follows it: "
-        f"mend that row. {_other_delimiter(source)}"
+        f"{source.url} is not sound CSV {where}. Either a quote is not closed, which swallows all "
+        f"that follows it, or a cell is longer than {MAX_RECORD // 2**20} MiB: mend that row. "
+        f"{_other_delimiter(source)}"
     )
 
 

@@ -1,7 +1,6 @@
 """Read a source record by record, as Python values: what Pydantic is given.
 
-
-JSON is parsed as `json.loads` does it: integers of any size are exact, other numbers are
+JSON is parsed as `json.loads` does it: integers of up to 4,300 digits are exact, other numbers are
 doubles, of a key that comes twice the last counts; NaN and Infinity, which it would take, are
 no JSON and refused. A CSV's cells are strings, an empty one is left out. Parquet's values are
 what DuckDB makes of them in Python: int, float, Decimal, str, bytes, date, datetime, dict, list;

@@ -42,7 +42,7 @@ class Request:
     bearer: SecretStr | None = None
     connect: float = 10.0
     read: float = 60.0
-    total: float = 6 * 3600.0
+    total: float = 4 * 3600.0
     max_bytes: int = 100 * 10**9
     pages: Pages | None = None
 
