@@ -155,3 +155,14 @@ def test_a_transform_that_fails_is_seen_before_any_run(
     monkeypatch.setattr(transform_module, "transform", broken)
     with pytest.raises(TransformError, match="missing"):
         preview(source(*lines(1)))
+
+
+def test_a_value_that_the_transform_cannot_cast_is_told(
+    source: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cast(records: Any) -> Any:
+        return records.project("id, ('no day ' || id)::DATE AS day")
+
+    monkeypatch.setattr(transform_module, "transform", cast)
+    with pytest.raises(TransformError, match="transform.py failed on a value: .*no day"):
+        preview(source(*lines(1)))

@@ -21,6 +21,7 @@ from ingest.formats import Compression, RawRecord
 from ingest.gate import judge
 from ingest.loading import Ready
 from ingest.say import Say, silent
+from ingest.sinks.staged import load_error
 from ingest.staging import stage
 from ingest.steps import Judged, Limits, SourceFile, Step
 from runtime.project import WORK_PREFIX
@@ -123,7 +124,10 @@ def look(location: str, limit: int, folder: Path, say: Say, package: str = FIRST
     judged = judge(source, contract, step, folder, say)
     ready = stage(judged, contract, part(package, "transform").transform, folder)
     fits = judged.accepted > 0 and _bears(judged, config.LIMITS)
-    return Preview(source, judged, ready, positions, *_first_rows(ready), fits)
+    try:
+        return Preview(source, judged, ready, positions, *_first_rows(ready), fits)
+    except duckdb.Error as error:
+        raise load_error("Reading the rows", error, ready) from error
 
 
 def _first(source: SourceFile, folder: Path, limit: int) -> tuple[SourceFile, tuple[int, ...]]:

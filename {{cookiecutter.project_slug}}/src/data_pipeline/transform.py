@@ -11,6 +11,7 @@ def transform(records: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     `records` has one column for each field of the contract. Return a relation with the
     columns of KEY in it, each key once. To load records as they are, `return records`.
     Relations also have filter, join and aggregate; what is given them is DuckDB's SQL.
+    A transform in Python, of one record at a time, is possible too: see docs/CONTRACT.md.
     """
     return records.project(
         """

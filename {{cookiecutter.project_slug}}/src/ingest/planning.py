@@ -137,14 +137,17 @@ def moment(text: str | None) -> datetime | None:
 def check_size(ready: Ready, source_url: str, last: LastLoad | None, guard: Guard) -> str | None:
     """Compare the records that were read with those of the last full load of the same source.
 
-    Rows of which none is left count as an empty source. Returns a warning, or None where all is well. Raises SourceError where the guard says fail.
+    Rows of which none is left count as an empty source. Returns a warning, or None where all is
+    well. Raises SourceError where the guard says fail.
     """
     read = ready.read if ready.count else 0
     full = last.full if last else None
     before = full.read if full and full.source_url == source_url else 0
     if guard.then is WhenShrunk.ACCEPT or (read and read >= before * (1 - guard.share)):
         return None
-    what = f"{source_url} brought {read:,} records"
+    what = f"{source_url} brought {ready.read:,} records"
+    if ready.read and not ready.count:
+        what += ", of which no row is left: all were refused, or transform.py made no row of them"
     if full and before:
         what += f", and {before:,} at the last full load, on {full.loaded_at:%Y-%m-%d %H:%M} UTC"
     if guard.then is WhenShrunk.WARN:

@@ -35,6 +35,7 @@ from ingest.sinks.staged import (
     attach_staging,
     check_held_keys,
     differs,
+    load_error,
     overwritable,
     same_key,
     types,
@@ -92,10 +93,8 @@ class DuckDBSink:
         try:
             return in_passing(attempt)
         except duckdb.Error as error:
-            raise TargetError(
-                f"Loading the table {contract.table} of {self.shown} failed, and nothing in it "
-                f"has changed: {error}"
-            ) from error
+            what = f"Loading the table {contract.table} of {self.shown}"
+            raise load_error(what, error, ready) from error
 
     def _look_up(self, table: str) -> Ledger:
         if not self.path.exists():

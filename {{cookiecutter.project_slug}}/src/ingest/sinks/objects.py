@@ -81,7 +81,7 @@ class ObjectSink:
             while True:
                 doing = f"Loading {ready.count:,} rows into {self.shown}{file_name(contract.table)}"
                 version = _fetch(store, key, old)
-                with explained(self.shown):
+                with explained(self.shown, ready):
                     held = old if version else None
                     loaded = merge(work, held, new, ready, contract, load, say, doing)
                 if not new.exists() or _put(store, key, new, version):

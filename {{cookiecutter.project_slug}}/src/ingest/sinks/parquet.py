@@ -35,6 +35,7 @@ from ingest.sinks.staged import (
     attach_staging,
     check_held_keys,
     differs,
+    load_error,
     overwritable,
     same_key,
     types,
@@ -76,7 +77,7 @@ class ParquetSink:
         lock = self.folder / f".{name}.lock"
         with opened(lock, ready.staging.parent, say, patience):
             old = path if path.exists() else None
-            with explained(str(path)):
+            with explained(str(path), ready):
                 doing = f"Loading {ready.count:,} rows into {path}"
                 loaded = merge(ready.staging.parent, old, part, ready, contract, load, say, doing)
             if part.exists():
@@ -241,9 +242,9 @@ def _joined(
 
 
 @contextmanager
-def explained(shown: str) -> Generator[None, None, None]:
+def explained(shown: str, ready: Ready | None = None) -> Generator[None, None, None]:
     """Say of DuckDB's errors what they mean for the target."""
     try:
         yield
     except duckdb.Error as error:
-        raise TargetError(f"Loading {shown} failed, and it has not changed: {error}") from error
+        raise load_error(f"Loading {shown}", error, ready) from error

@@ -32,7 +32,7 @@ from ingest.sinks.postgres_tables import (
     run,
 )
 from ingest.sinks.postgres_types import postgres_types
-from ingest.sinks.staged import attach_staging, check_held_keys, overwritable, upsert
+from ingest.sinks.staged import attach_staging, check_held_keys, load_error, overwritable, upsert
 
 if TYPE_CHECKING:
     import psycopg
@@ -86,7 +86,7 @@ class PostgresSink:
         waiting = Waiting(f"The table {contract.table} of {self.shown}", say, patience)
         with (
             self._connected() as target,
-            self._explained(f"Loading the table {contract.table} of"),
+            self._explained(f"Loading the table {contract.table} of", ready),
             connect(Path(":memory:"), csv.parent) as connection,
         ):
             make_ledger(target)
@@ -138,7 +138,7 @@ class PostgresSink:
         return message.strip()
 
     @contextmanager
-    def _explained(self, doing: str) -> Generator[None, None, None]:
+    def _explained(self, doing: str, ready: Ready | None = None) -> Generator[None, None, None]:
         import psycopg
 
         try:
@@ -149,9 +149,7 @@ class PostgresSink:
                 "nothing in it has changed. Close it there, then run again."
             ) from error
         except (psycopg.Error, duckdb.Error) as error:
-            raise TargetError(
-                f"{doing} {self.shown} failed, and nothing in it has changed: {error}"
-            ) from error
+            raise load_error(f"{doing} {self.shown}", error, ready) from error
 
 
 def _load(

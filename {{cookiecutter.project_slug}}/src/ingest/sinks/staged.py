@@ -6,13 +6,14 @@ In a condition, `t` is a row of the table and `i` an incoming one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import columns, literal, quote
-from ingest.errors import TargetError
+from ingest.duck import columns, connect, literal, quote
+from ingest.errors import PipelineError, TargetError, TransformError
 from ingest.loading import Load, Mode, Ready
 from ingest.sinks.base import LINEAGE
 from ingest.sinks.ledger import Entry, Ledger
@@ -39,6 +40,25 @@ def attach_staging(connection: duckdb.DuckDBPyConnection, ready: Ready) -> str:
     # Rows have no order, and to keep one costs memory.
     connection.execute("SET preserve_insertion_order = false")
     return f'{name}.main."rows"'
+
+
+def load_error(what: str, error: Exception, ready: Ready | None = None) -> PipelineError:
+    """What an error in `what`, such as "Loading the table t of …", is to be raised as.
+
+    A view of the rows is run only here: what fails without the target too is transform.py's fault.
+    """
+    if ready and isinstance(error, duckdb.Error) and not isinstance(error, duckdb.OperationalError):
+        with connect(Path(":memory:"), ready.staging.parent) as connection:
+            rows = attach_staging(connection, ready)
+            try:
+                connection.execute(f"SELECT bit_xor(hash(COLUMNS(*))) FROM {rows}").fetchall()
+            except duckdb.Error as found:
+                reason = str(found).partition("\n\nLINE ")[0]  # of a statement that nobody wrote
+                return TransformError(
+                    f"transform.py failed on a value: {reason}\nNothing in the target has changed. "
+                    "Mend transform.py: TRY_CAST makes null of what cannot be cast."
+                )
+    return TargetError(f"{what} failed, and nothing in it has changed: {error}")
 
 
 def check_held_keys(
