@@ -233,8 +233,7 @@ def csv_header(cells: list[str], source: SourceFile) -> list[str]:
     shown = source.url
     if not cells:
         raise SourceError(f"{shown} has no header row: its first line must name the columns.")
-    if any(not cell.strip() for cell in cells):
-        place = next(number for number, cell in enumerate(cells, 1) if not cell.strip())
+    if place := next((number for number, cell in enumerate(cells, 1) if not cell.strip()), 0):
         raise SourceError(
             f"The header of {shown} has a column without a name, number {place} of {len(cells)}: "
             f"{cells!s:.300}. Name it there, or have the file written without it: an index of "

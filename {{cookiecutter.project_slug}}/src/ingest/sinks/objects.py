@@ -75,15 +75,15 @@ class ObjectSink:
         """See Sink.load. Begins again where another load has replaced the object meanwhile."""
         key, work = self._key(contract.table), ready.staging.parent
         old, new = work / "target.parquet", work / "next.parquet"
-        waiting = Waiting(self.shown + file_name(contract.table), say, patience)
+        shown = self.shown + file_name(contract.table)
+        waiting = Waiting(shown, say, patience)
         with self._explained():
             store = self._store()
             while True:
-                doing = f"Loading {ready.count:,} rows into {self.shown}{file_name(contract.table)}"
                 version = _fetch(store, key, old)
                 with explained(self.shown, ready):
                     held = old if version else None
-                    loaded = merge(work, held, new, ready, contract, load, say, doing)
+                    loaded = merge(work, held, new, ready, contract, load, say, shown)
                 if not new.exists() or _put(store, key, new, version):
                     old.unlink(missing_ok=True)
                     new.unlink(missing_ok=True)

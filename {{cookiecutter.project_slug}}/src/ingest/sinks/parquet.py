@@ -71,15 +71,14 @@ class ParquetSink:
         patience: float = PATIENCE,
     ) -> Loaded:
         """See Sink.load."""
-        name = file_name(contract.table)
+        name, work = file_name(contract.table), ready.staging.parent
         path, part = self.folder / name, self.folder / f".{name}.part"
         # A DuckDB file is the lock: it ends with its process, and names who has it.
         lock = self.folder / f".{name}.lock"
-        with opened(lock, ready.staging.parent, say, patience):
+        with opened(lock, work, say, patience):
             old = path if path.exists() else None
             with explained(str(path), ready):
-                doing = f"Loading {ready.count:,} rows into {path}"
-                loaded = merge(ready.staging.parent, old, part, ready, contract, load, say, doing)
+                loaded = merge(work, old, part, ready, contract, load, say, str(path))
             if part.exists():
                 self._publish(part, path)
             return loaded
@@ -122,7 +121,7 @@ def merge(
     contract: Contract,
     load: Load,
     say: Say,
-    doing: str,
+    shown: str,
 ) -> Loaded:
     """Write the file `new`: what `old` holds, with the rows of the load.
 
@@ -132,7 +131,7 @@ def merge(
     def attempt(memory: str) -> Loaded:
         with (
             connect(Path(":memory:"), work, memory) as connection,
-            followed(connection, say, doing),
+            followed(connection, say, f"Loading {ready.count:,} rows into {shown}"),
         ):
             return _merge(connection, old, new, ready, contract, load)
 
