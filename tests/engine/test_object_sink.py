@@ -41,9 +41,9 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> S3Store:
     return S3Store("bucket", client_options={"allow_http": True})
 
 
-def read(bucket: S3Store, folder: Path) -> list[dict[str, Any]]:
+def read(store: Any, folder: Path, prefix: str = "some/folder") -> list[dict[str, Any]]:
     path = folder / "read.parquet"
-    path.write_bytes(bytes(obstore.get(bucket, "some/folder/things.parquet").bytes()))
+    path.write_bytes(bytes(obstore.get(store, f"{prefix}/things.parquet").bytes()))
     with duckdb.connect() as connection:
         found = connection.execute("FROM read_parquet(?)", [str(path)])
         names = [column[0] for column in found.description or ()]
