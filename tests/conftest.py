@@ -67,6 +67,14 @@ class BakedProject:
         return sorted(path for path in files if not made & set(path.parts))
 
 
+@pytest.fixture(autouse=True)
+def paths_as_they_were() -> Iterator[None]:
+    """A hook that runs in this process leaves its folder in sys.path; no test after it sees that."""
+    before = [*sys.path]
+    yield
+    sys.path[:] = before
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Cookiecutter leaves its copy of the template behind when a hook stops it."""

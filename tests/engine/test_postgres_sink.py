@@ -262,7 +262,7 @@ def test_killed_and_repeated_a_load_leaves_each_row_once(
         target.bring(rows.format(before), contract, FULL)
     ready = stage(target.folder, rows.format(150_000))
     arguments = [
-        f"{PROJECT / 'src'}|{PROJECT / 'tests'}",  # other tests may leave any number in sys.path
+        f"{PROJECT / 'src'}|{PROJECT / 'tests'}",
         database,
         str(ready.staging),
         str(ready.count),
