@@ -1,4 +1,4 @@
-"""A small contract, and what the gate makes of lines; what is inferred of a file, and what lands."""
+"""A small contract, and what the gate makes of lines; what a file is taken for, and what lands."""
 
 import csv
 import json
@@ -11,7 +11,8 @@ import duckdb
 from pydantic import BaseModel, Field
 
 from ingest.contract import Contract
-from ingest.formats import Format
+from ingest.detecting import recognised
+from ingest.formats import Format, Reading
 from ingest.gate import judge
 from ingest.inference import Inferred, infer
 from ingest.schema import columns_of
@@ -32,6 +33,13 @@ class Record(BaseModel):
 
 ANY = Limits(share=1.0)
 TODAY = date(2026, 11, 24)
+
+
+def found_in(folder: Path, content: bytes, reading: Reading, name: str = "source") -> SourceFile:
+    """A file of this content, as a source of this name and no content type is recognised."""
+    path = folder / name
+    path.write_bytes(content)
+    return recognised(path, "", name, "it", reading)
 
 
 def judged(

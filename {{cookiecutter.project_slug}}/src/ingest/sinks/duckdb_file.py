@@ -200,7 +200,8 @@ def _note(connection: duckdb.DuckDBPyConnection, table: str, entry: Entry, *, fi
         f"INSERT INTO {_LEDGER} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             table, entry.run_id, entry.mode, entry.source_url, entry.read, entry.rows,
-            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions), list(entry.key or ()),
+            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions),
+            list(entry.key or ()),
         ],
     )  # fmt: skip
 

@@ -75,7 +75,8 @@ def note(target: psycopg.Connection[Any], table: str, entry: Entry, *, first: bo
         f"INSERT INTO {LOADS} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
             table, entry.run_id, entry.mode, entry.source_url, entry.read, entry.rows,
-            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions), list(entry.key or ()),
+            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions),
+            list(entry.key or ()),
         ],
     )  # fmt: skip
 
