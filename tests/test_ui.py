@@ -180,7 +180,7 @@ def test_the_runs_artifact_is_there_and_reads_well(
     page: Any, run: dict[str, Any], picture: Any
 ) -> None:
     page.goto(f"/runs/flow-run/{run['id']}")
-    page.get_by_text("Artifacts", exact=True).last.click()
+    _open_tab(page, "Artifacts")
     page.get_by_text("production-etl--summary").first.click()
     page.get_by_role("heading", name="3,000 rows into orders").wait_for()
     bars = page.locator("pre").inner_text().splitlines()
@@ -209,7 +209,7 @@ def test_the_artifact_of_a_failed_run_says_why_first(page: Any, living: Living) 
     failed = asked_for(living)[0]
     page.goto(f"/runs/flow-run/{failed['id']}")
     page.get_by_text("Failed", exact=True).first.wait_for()
-    page.get_by_text("Artifacts", exact=True).last.click()
+    _open_tab(page, "Artifacts")
     page.get_by_text("production-etl--summary").first.click()
     page.get_by_role("heading", name="Failed").wait_for()
     said = page.locator("blockquote").inner_text()
@@ -226,7 +226,7 @@ def test_parameter_overrides_work_in_the_run_form(page: Any, living: Living) -> 
     wait_for(lambda: state_of(living, asked["id"])["type"] == "COMPLETED")
     page.goto(f"/runs/flow-run/{asked['id']}")
     page.get_by_text("Completed", exact=True).first.wait_for()
-    page.get_by_text("Parameters", exact=True).last.click()
+    _open_tab(page, "Parameters")
     page.get_by_text("7000").first.wait_for()
     assert living.rows() == 3000
 
@@ -245,6 +245,16 @@ def test_the_run_form_refuses_a_bad_batch_size(page: Any, living: Living, pictur
 
 def _ui(living: Living) -> str:
     return living.api_url.removesuffix("/api")
+
+
+def _open_tab(page: Any, name: str) -> None:
+    """Open a tab of a run's page, which moves while its parts arrive: a click may miss the tab."""
+
+    def opened() -> bool:
+        page.get_by_text(name, exact=True).last.click()
+        return page.url.endswith(f"tab={name}")
+
+    wait_for(opened)
 
 
 def _batch_size(run: dict[str, Any]) -> int | None:
