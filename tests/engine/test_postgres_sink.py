@@ -207,6 +207,54 @@ def test_whoever_has_the_table_is_waited_for_and_named(
     assert waited and "a nightly report of the user postgres (PID " in waited[0]
 
 
+@pytest.mark.parametrize(
+    "has",
+    [
+        "SELECT FROM things WHERE id = 2 FOR UPDATE",
+        "LOCK TABLE _blueprint_loads IN SHARE MODE",
+        # A reader, which a new column waits for.
+        "SELECT FROM things",
+    ],
+)
+def test_whoever_has_a_row_or_the_loads_is_waited_for_and_named(
+    target: Target, database: str, has: str
+) -> None:
+    target.bring(TWO)
+    more = f"SELECT *, 7 AS more FROM ({THREE})"
+    said: list[str] = []
+    with psycopg.connect(database, application_name="a nightly report") as other:
+        other.execute(has.encode())
+
+        def say(text: str) -> None:
+            said.append(text)
+            if text.startswith("Waiting"):
+                other.rollback()
+
+        with pytest.raises(TargetError, match="still in use by a nightly report of the user"):
+            target.bring(more, patience=0)
+        assert set(target.rows()[0]) == {"id", "name", "_run_id", "_loaded_at"}
+        assert target.bring(more, say=say) == Loaded(1, 2, 0)
+    waited = [text for text in said if text.startswith("Waiting")]
+    assert waited and "a nightly report of the user postgres (PID " in waited[0]
+
+
+def test_whoever_keeps_the_loads_from_being_looked_up_is_named(
+    target: Target, database: str
+) -> None:
+    target.bring(TWO)
+    said: list[str] = []
+    with psycopg.connect(database, application_name="a nightly report") as other:
+        other.execute("LOCK TABLE _blueprint_loads")
+
+        def say(text: str) -> None:
+            said.append(text)
+            other.rollback()
+
+        last = open_sink(database, say=say).last_load("things")
+    assert last is not None and last.run_id == "run-1"
+    assert "_blueprint_loads" in said[0] and "in use by a nightly report" in said[0]
+
+
 def test_a_reader_sees_the_old_rows_until_the_new_ones_are_there(
     target: Target, database: str
 ) -> None:

@@ -117,16 +117,50 @@ def test_nested_values_are_compared_too(target: Target) -> None:
     assert target.bring(nested.replace("'k': 1", "'k': 2")).updated == 1
 
 
-def test_a_new_column_is_added_and_a_missing_one_is_left_alone(target: Target) -> None:
+@pytest.mark.parametrize("contract", [KEYED, UNKEYED])
+def test_a_new_column_is_added(target: Target, contract: Contract) -> None:
+    target.bring(TWO, contract)
+    target.bring("SELECT * FROM (VALUES (1, 'a', 7), (9, 'i', 8)) AS t(id, name, more)", contract)
+    kept = [(2, None, None)] if contract.key else []
+    assert target.held("id", "name", "more") == [(1, "a", 7), *kept, (9, "i", 8)]
+
+
+@pytest.mark.parametrize("contract", [KEYED, UNKEYED])
+def test_a_column_that_comes_no_more_is_refused_with_what_to_do(
+    target: Target, contract: Contract
+) -> None:
+    target.bring(TWO, contract)
+    with pytest.raises(TargetError, match="the column 'name'.*optional field.*load it anew"):
+        target.bring("SELECT 1 AS id, 7 AS more", contract)
+    assert target.held() == [(1, "a"), (2, None)]
+    assert set(target.rows()[0]) == {"id", "name", "_run_id", "_loaded_at"}
+
+
+def test_where_no_rows_come_no_column_is_missed(target: Target) -> None:
     target.bring(TWO)
-    assert target.bring("SELECT * FROM (VALUES (1, 7), (9, 8)) AS t(id, more)") == Loaded(1, 1, 0)
-    assert target.held("id", "name", "more") == [(1, "a", 7), (2, None, None), (9, None, 8)]
+    assert target.bring("SELECT 1 AS id, 7 AS more WHERE false") == Loaded(0, 0, 0)
+    assert target.held() == [(1, "a"), (2, None)]
 
 
-def test_a_table_without_a_key_keeps_its_columns_too(target: Target) -> None:
-    target.bring(TWO, UNKEYED)
-    target.bring("SELECT 1 AS id, 7 AS more", UNKEYED)
-    assert target.held("id", "name", "more") == [(1, None, 7)]
+class Priced(BaseModel):
+    id: int
+    price: int
+    note: str | None
+
+
+@pytest.mark.parametrize("contract", [KEYED, UNKEYED])
+def test_a_new_column_that_is_never_null_is_refused_where_rows_would_lack_it(
+    target: Target, contract: Contract
+) -> None:
+    priced = replace(contract, record=Priced)
+    target.bring("SELECT 1 AS id UNION ALL SELECT 2", contract)
+    some = "SELECT 2 AS id, 20 AS price, NULL::VARCHAR AS note"
+    if contract.key:
+        with pytest.raises(TargetError, match="'price' is a new column.* 1 rows .*load it anew"):
+            target.bring(some, priced)
+        assert set(target.rows()[0]) == {"id", "_run_id", "_loaded_at"}
+    target.bring(f"{some} UNION ALL SELECT 1, 10, 'n'", priced)
+    assert target.held("id", "price", "note") == [(1, 10, "n"), (2, 20, None)]
 
 
 @pytest.mark.parametrize("contract", [KEYED, UNKEYED])

@@ -3,7 +3,7 @@
 import json
 import math
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -73,6 +73,46 @@ def test_a_value_too_large_for_its_column_is_refused_not_fatal(
     result = judged(tmp_path, ['{"id": 9223372036854775807}', spoiled])
     assert (result.accepted, result.rejected) == (1, 1)
     assert "does not fit its column" in refused(tmp_path)[0]["reason"]
+
+
+def test_a_time_whose_offset_its_column_has_no_place_for_is_refused(tmp_path: Path) -> None:
+    class Slot(BaseModel):
+        begins: time
+        ends: time | None = None
+
+    class Day(BaseModel):
+        id: int
+        opens: time | None = None
+        slots: list[Slot] = []
+        by_name: dict[str, time | None] = {}
+        either: time | int | None = None
+        note: str = ""
+
+    fine = {
+        "opens": "08:00",
+        "slots": [{"begins": "09:00:00.5"}],
+        "by_name": {"a": "10:00:00", "b": None},
+        "either": "08:00:00+02:00",
+        "note": "08:00:00+02:00",
+    }
+    spoiled: list[dict[str, object]] = [
+        {"opens": "08:00Z"},
+        {"opens": "08:00:00.25-03:30"},
+        {"slots": [{"begins": "09:00"}, {"begins": "09:00", "ends": "10:00+02:00"}]},
+        {"by_name": {"b": "10:00:00-11:00"}},
+    ]
+    lines = [json.dumps({"id": n, **one}) for n, one in enumerate([fine, *spoiled])]
+    result = judged(tmp_path, lines, record=Day)
+    (row,) = staged(result)
+    assert (row["opens"], row["slots"]) == (
+        time(8),
+        [{"begins": time(9, 0, 0, 500000), "ends": None}],
+    )
+    assert (row["either"], row["note"]) == ('"08:00:00+02:00"', "08:00:00+02:00")
+    assert [line["reason"] for line in refused(tmp_path)] == [
+        f"a value does not fit its column: TIME has no offset, and {found} has one"
+        for found in ("08:00:00Z", "08:00:00.250000-03:30", "10:00:00+02:00", "10:00:00-11:00")
+    ]
 
 
 def test_a_value_that_its_column_would_round_up_too_far_is_refused_not_fatal(

@@ -3,7 +3,7 @@
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NewType, Optional
 from uuid import UUID
 
 import pytest
@@ -17,9 +17,10 @@ from pydantic import (
     computed_field,
     create_model,
 )
+from typing_extensions import TypeAliasType
 
 from ingest.errors import ContractError
-from ingest.schema import columns_of
+from ingest.schema import columns_of, never_null
 
 
 class Colour(Enum):
@@ -114,3 +115,28 @@ def test_a_column_is_called_as_the_source_calls_it() -> None:
 def test_a_contract_that_no_table_can_hold_is_refused(fields: dict[str, Any], says: str) -> None:
     with pytest.raises(ContractError, match=says):
         columns_of(create_model("Record", **fields))
+
+
+Code = NewType("Code", str)
+Maybe = TypeAliasType("Maybe", int | None)
+
+
+@pytest.mark.parametrize(
+    ("hint", "never"),
+    [
+        (int, True),
+        (Code, True),
+        (list[int | None], True),
+        (Annotated[int, Field(gt=1)], True),
+        (Literal["a"], True),
+        (int | str, True),
+        (int | None, False),
+        (Annotated[Optional[int], Field(gt=1)], False),  # noqa: UP045
+        (Maybe, False),
+        (Literal["a", None], False),
+        (Any, False),
+    ],
+)
+def test_it_is_known_which_columns_are_never_null(hint: Any, never: bool) -> None:
+    record = create_model("Record", value=(hint, Field(alias="Value")))
+    assert never_null(record) == ({"Value"} if never else set())

@@ -39,7 +39,7 @@ def test_a_value_that_the_transform_cannot_cast_is_no_fault_of_the_target(
     target: Target, contract: Contract
 ) -> None:
     target.bring(THREE, contract)
-    rows = stage(target.folder, THREE, "SELECT id, name::DATE AS on_day FROM accepted")
+    rows = stage(target.folder, THREE, "SELECT *, name::DATE AS on_day FROM accepted")
     with pytest.raises(TransformError, match="transform.py failed on a value") as told:
         target.sink.load(rows, contract, replace(FULL, run_id="bad"))
     assert "LINE" not in str(told.value)

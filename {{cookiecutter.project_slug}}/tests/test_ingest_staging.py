@@ -1,7 +1,7 @@
 """Judged records become typed rows, one for each key."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -248,6 +248,7 @@ def test_a_new_column_has_the_type_of_its_values(
         ([2**70], "new", rf"transform.py returned {2**70} for the column 'new'.*BIGINT"),
         ([1, "x"], "new", r"returned 'x' for the column 'new'.*BIGINT"),
         ([object()], "new", "no column can hold the type object"),
+        ([time(9, tzinfo=UTC)], "new", "for the column 'new'.*TIME: it has an offset"),
         (["\ud800"], "new", r"returned '\\ud800' for the column 'new'.*surrogates"),
         ([["\ud800"]], "new", r"returned \['\\ud800'\] for the column 'new'.*surrogates"),
         ([1], "\ud800", "as the name of a column"),

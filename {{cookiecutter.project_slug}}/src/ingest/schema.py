@@ -63,6 +63,26 @@ def columns_of(record: type[BaseModel]) -> dict[str, str]:
     return columns
 
 
+def never_null(record: type[BaseModel]) -> frozenset[str]:
+    """The columns that are null for no record, by the types of their fields."""
+    return frozenset(name for name, hint, _ in _fields(record) if not _takes_none(hint))
+
+
+def _takes_none(hint: Any) -> bool:
+    if hint in (None, types.NoneType, Any, object):
+        return True
+    if hasattr(hint, "__value__"):  # type X = …
+        return _takes_none(hint.__value__)
+    if hasattr(hint, "__supertype__"):  # NewType
+        return _takes_none(hint.__supertype__)
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _takes_none(args[0])
+    if origin is Literal:
+        return None in args
+    return origin in (Union, types.UnionType) and any(map(_takes_none, args))
+
+
 def _error(record: type[BaseModel], what: str) -> ContractError:
     return ContractError(f"In contract.py, {record.__name__} {what}")
 

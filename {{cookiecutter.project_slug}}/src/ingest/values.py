@@ -117,7 +117,7 @@ def _text(value: str | Decimal) -> str:
     return text
 
 
-def _naive(value: datetime) -> datetime:
+def _naive(value: Any) -> Any:
     if value.tzinfo is not None:
         raise ValueError("it has an offset")
     return value
@@ -173,7 +173,7 @@ _TAKEN: dict[str, tuple[tuple[type, ...], _Taken]] = {
     "VARCHAR": ((str, Decimal), _text),
     "UUID": ((UUID, str), lambda value: str(_parsed(UUID, value))),
     "DATE": ((date, str), lambda value: str(_parsed(date, value))),
-    "TIME": ((time, str), lambda value: str(_parsed(time, value))),
+    "TIME": ((time, str), lambda value: str(_naive(_parsed(time, value)))),
     "TIMESTAMP": ((datetime, str), lambda value: str(_naive(_parsed(datetime, value)))),
     "TIMESTAMP WITH TIME ZONE": ((datetime, str), lambda value: str(_parsed(datetime, value))),
 }

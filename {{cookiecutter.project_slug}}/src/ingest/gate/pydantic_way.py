@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from ingest.formats import RawRecord
 # tried in DuckDB itself.
 _MAY_NOT_FIT = r'\dE\+|"(?:NaN|-?Infinity)"'
 _DECIMAL = re.compile(r"DECIMAL\((\d+), (\d+)\)")
+_OFFSET = r":\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"  # how Pydantic writes a time that has one
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,11 @@ class PydanticWay:
         whole = [int(width) - int(places) for width, places in _DECIMAL.findall(self._shape)]
         most = max(1, min([19, *whole]))
         digits = r"\d" * most
-        self._may_not_fit = re.compile(f"{digits}|{_MAY_NOT_FIT}".encode())
         self._connection = duckdb.connect()
+        kinds = {name: self._connection.sqltype(kind) for name, kind in columns.items()}
+        self._times = {name: kind for name, kind in kinds.items() if _holds_time(kind)}
+        offset = f'|{_OFFSET}"' if self._times else ""
+        self._may_not_fit = re.compile(f"{digits}|{_MAY_NOT_FIT}{offset}".encode())
 
     def judge(self, records: Iterable[RawRecord]) -> Verdicts:
         """Judge records. Raises ContractError where a validator of the contract fails."""
@@ -96,7 +100,19 @@ class PydanticWay:
         for place, (misfit,) in zip(doubtful, rows, strict=True):
             if misfit:
                 verdicts[place] = self._reason(dumps[place])
+            elif found := self._offset(dumps[place]):
+                verdicts[place] = (
+                    f"a value does not fit its column: TIME has no offset, and {found} has one"
+                )
         return verdicts
+
+    def _offset(self, dump: bytes) -> str | None:
+        """A time with an offset that the record has for a TIME; DuckDB would drop the offset."""
+        values = json.loads(dump) if self._times else {}
+        times = (
+            time for name, kind in self._times.items() for time in _times(values.get(name), kind)
+        )
+        return next((time for time in times if re.search(_OFFSET + "$", time)), None)
 
     def _reason(self, dump: bytes) -> str:
         arguments: list[Any] = [dump.decode(), self._shape]
@@ -115,6 +131,29 @@ def unwritable(error: Exception) -> str | None:
     if isinstance(error, PydanticSerializationError):  # such as half of a surrogate pair
         return f"a value cannot be written: {error}"
     return None
+
+
+def _holds_time(kind: Any) -> bool:
+    inner = kind.children if kind.id in ("struct", "list", "map") else ()
+    return kind.id == "time" or any(_holds_time(child) for _, child in inner)
+
+
+def _times(value: Any, kind: Any) -> Iterator[str]:
+    """What a dumped value holds for the TIMEs of a DuckDB type."""
+    if value is None or not _holds_time(kind):
+        return
+    match kind.id:
+        case "time":
+            yield str(value)
+        case "struct":
+            for name, child in kind.children:
+                yield from _times(value.get(name), child)
+        case "list":
+            for item in value:
+                yield from _times(item, dict(kind.children)["child"])
+        case "map":
+            for item in value.values():
+                yield from _times(item, dict(kind.children)["value"])
 
 
 def _dumper(record: type[BaseModel]) -> Callable[[BaseModel], Any]:

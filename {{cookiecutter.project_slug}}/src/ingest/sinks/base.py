@@ -61,29 +61,41 @@ class Waiting:
 
     def left(self) -> float:
         """The seconds of patience that are left."""
-        return max(0.0, self._patience - (time.monotonic() - self._started))
+        return max(0.0, self._patience - self._waited())
 
     def pause(self, holder: str) -> None:
         """Wait a moment for `holder`. Raises TargetError when it has taken too long."""
-        waited = time.monotonic() - self._started
-        if waited >= self._patience:
-            raise TargetError(
-                f"{self._what} is still in use by {holder} after {waited:.0f} s. Close it there, "
-                "then run again; nothing was loaded."
-            )
-        self._say(
-            f"Waiting for {self._what}: in use by {holder} ({waited:.0f} of {self._patience:.0f} s)"
-        )
+        if not self.left():
+            raise self.given_up(holder)
+        self.tell(holder)
         time.sleep(PAUSE)
+
+    def tell(self, holder: str) -> None:
+        """Say that `holder` is waited for."""
+        self._say(
+            f"Waiting for {self._what}: in use by {holder} "
+            f"({self._waited():.0f} of {self._patience:.0f} s)"
+        )
+
+    def given_up(self, holder: str) -> TargetError:
+        """The error with which a wait for `holder` ends."""
+        return TargetError(
+            f"{self._what} is still in use by {holder} after {self._waited():.0f} s. Close it "
+            "there, then run again; nothing was loaded."
+        )
+
+    def _waited(self) -> float:
+        return time.monotonic() - self._started
 
 
 def new_columns(
-    held: dict[str, str], incoming: dict[str, str], table: str, drop: str
+    held: dict[str, str], incoming: dict[str, str], rows: int, table: str, drop: str
 ) -> dict[str, str]:
     """The incoming columns (name: type) that the table lacks; none of a new table.
 
-    Names are compared as they stand. Raises TargetError for a table that no load made, and
-    where a column's type has changed; `drop` says how the table is dropped.
+    Names are compared as they stand. Raises TargetError for a table that no load made, where a
+    column's type has changed, and where one comes no more; `drop` says how the table is dropped.
+    Where no `rows` come, a transform of single records may not know of its columns.
     """
     if not held:
         return {}
@@ -99,6 +111,13 @@ def new_columns(
                 "Cast it in transform.py, or convert the table, or drop it and "
                 f"load it anew: {drop}."
             )
+    gone = [name for name in held if name not in incoming and name not in LINEAGE]
+    if gone and rows:
+        raise TargetError(
+            f"The table {table} has the column {gone[0]!r}, and the rows have it no more. Keep it "
+            "in contract.py as an optional field (None is its default), or take the column out of "
+            f"the table, or drop the table and load it anew: {drop}."
+        )
     return {name: kind for name, kind in incoming.items() if name not in held}
 
 

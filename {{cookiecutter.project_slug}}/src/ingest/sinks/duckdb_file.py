@@ -29,10 +29,12 @@ from ingest.duck import (
 )
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
-from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, new_columns, silent
-from ingest.sinks.ledger import KEPT, LOADS, Entry, Ledger
+from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, silent
+from ingest.sinks.duckdb_tables import TARGET, follow_schema, in_target, note, read_ledger
+from ingest.sinks.ledger import Ledger
 from ingest.sinks.staged import (
     attach_staging,
+    check_filled,
     check_held_keys,
     differs,
     load_error,
@@ -49,8 +51,6 @@ _LOCKED = re.compile(
 )
 _HOLDER = re.compile(r"held in (.+?\(PID \d+\))")
 _JOINED_IN_PASSING, _JOINED_AT_ONCE = 300_000, 3_000_000  # rows
-_TARGET = "_target"
-_LEDGER = f"{_TARGET}.main.{LOADS}"
 
 
 class DuckDBSink:
@@ -101,7 +101,7 @@ class DuckDBSink:
             return Ledger()
         with opened(self.path, self.path.parent, self._say, PATIENCE, "READ_ONLY") as connection:
             try:
-                return _ledger(connection, table)
+                return read_ledger(connection, table)
             except duckdb.Error as error:
                 raise TargetError(f"Cannot read the loads of {self.shown}: {error}") from error
 
@@ -114,14 +114,18 @@ def _load(
     load: Load,
 ) -> Loaded:
     """Write rows and ledger, in a transaction that is open."""
-    ledger = _ledger(connection, contract.table)
+    ledger = read_ledger(connection, contract.table)
     if ledger.committed(load.run_id):
         return Loaded(0, 0, ready.count)
     entry = ledger.next_entry(ready, contract, load)
     rows = with_lineage(incoming, entry)
-    table = f"{_TARGET}.main.{quote(contract.table)}"
-    _follow_schema(connection, table, rows, contract.table)
-    check_held_keys(ledger, contract, table, lambda ask: connection.execute(ask).fetchall())
+    table = in_target(contract.table)
+
+    def ask(select: str) -> list[tuple[object, ...]]:
+        return connection.execute(select).fetchall()
+
+    added = follow_schema(connection, rows, ready.count, contract.table)
+    check_held_keys(ledger, contract, table, ask)
     if not contract.key and load.mode is not Mode.REPLAY:
         connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {table} LIMIT 0")
     if contract.key and count(connection, table):
@@ -129,7 +133,8 @@ def _load(
     else:
         connection.execute(f"INSERT INTO {table} BY NAME FROM {rows}")
         loaded = Loaded(ready.count, 0, 0)
-    _note(connection, contract.table, entry, first=not ledger.entries)
+    check_filled(added, entry, contract, table, ask)
+    note(connection, contract.table, entry, first=not ledger.entries)
     return loaded
 
 
@@ -162,60 +167,6 @@ def _merge(
     return Loaded(inserted, written - inserted, of - written)
 
 
-def _follow_schema(connection: duckdb.DuckDBPyConnection, table: str, rows: str, name: str) -> None:
-    """Make the table, or give it the columns that it lacks."""
-    held, incoming = _held(connection, name), types(connection, rows)
-    # DuckDB's names differ by more than case.
-    spelled = {column.lower(): column for column in held}
-    same = {spelled.get(column.lower(), column): kind for column, kind in incoming.items()}
-    for column, kind in new_columns(held, same, name, f"DROP TABLE {quote(name)}").items():
-        connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(column)} {kind}")
-    if not held:
-        connection.execute(f"CREATE TABLE {table} AS FROM {rows} LIMIT 0")
-
-
-def _ledger(connection: duckdb.DuckDBPyConnection, table: str) -> Ledger:
-    # Whoever drops the table begins anew: its loads no longer count.
-    if not _held(connection, LOADS) or not _held(connection, table):
-        return Ledger()
-    key = "key" if "key" in _held(connection, LOADS) else "NULL"  # not noted by version 0.1
-    found = connection.execute(
-        "SELECT run_id, mode, source_url, read, rows, watermark, loaded_at, replay_of, positions, "
-        f"{key} FROM {_LEDGER} WHERE lower(table_name) = lower(?) ORDER BY loaded_at DESC LIMIT {KEPT}",
-        [table],
-    ).fetchall()
-    return Ledger([Entry.from_row(row) for row in found])
-
-
-def _note(connection: duckdb.DuckDBPyConnection, table: str, entry: Entry, *, first: bool) -> None:
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {_LEDGER} (table_name VARCHAR, run_id VARCHAR, mode VARCHAR, "
-        "source_url VARCHAR, read BIGINT, rows BIGINT, watermark VARCHAR, loaded_at TIMESTAMPTZ, "
-        "replay_of VARCHAR, positions BIGINT[])"
-    )
-    connection.execute(f"ALTER TABLE {_LEDGER} ADD COLUMN IF NOT EXISTS key VARCHAR[]")
-    if first:  # of a table that was dropped, loads may be noted still
-        connection.execute(f"DELETE FROM {_LEDGER} WHERE lower(table_name) = lower(?)", [table])
-    connection.execute(
-        f"INSERT INTO {_LEDGER} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            table, entry.run_id, entry.mode, entry.source_url, entry.read, entry.rows,
-            entry.watermark, entry.loaded_at, entry.replay_of, list(entry.positions),
-            list(entry.key or ()),
-        ],
-    )  # fmt: skip
-
-
-def _held(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    """The columns of the target's table with their types; none where there is no such table."""
-    found = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE lower(table_name) = lower(?) "
-        f"AND schema_name = 'main' AND database_name = '{_TARGET}' ORDER BY column_index",
-        [table],
-    ).fetchall()
-    return {str(name): str(kind) for name, kind in found}
-
-
 @contextmanager
 def opened(
     path: Path,
@@ -236,7 +187,7 @@ def opened(
     with connect(Path(":memory:"), work, memory) as connection:
         while True:
             try:
-                connection.execute(f"ATTACH {literal(str(path))} AS {_TARGET} ({option})")
+                connection.execute(f"ATTACH {literal(str(path))} AS {TARGET} ({option})")
                 break
             except duckdb.OutOfMemoryException:
                 raise  # a log of what another process left; see in_passing

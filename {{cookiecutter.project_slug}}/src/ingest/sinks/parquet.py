@@ -24,26 +24,16 @@ from ingest.duck import (
     literal,
     number,
     parquet_table,
-    quote,
 )
 from ingest.errors import TargetError
-from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
-from ingest.sinks.base import PATIENCE, Say, new_columns, silent
+from ingest.loading import LastLoad, Load, Loaded, Ready
+from ingest.sinks.base import PATIENCE, Say, silent
 from ingest.sinks.duckdb_file import opened
 from ingest.sinks.ledger import KEPT, Entry, Ledger
-from ingest.sinks.staged import (
-    attach_staging,
-    check_held_keys,
-    differs,
-    load_error,
-    overwritable,
-    same_key,
-    types,
-    with_lineage,
-)
+from ingest.sinks.parquet_rows import joined, storable
+from ingest.sinks.staged import attach_staging, check_filled, load_error, with_lineage
 
 _NOTED = "blueprint_loads"  # the key of the file's metadata
-_THERE = "_blueprint_there"
 _NAME = re.compile(r'[^/\\:*?"<>|\x00-\x1f.][^/\\:*?"<>|\x00-\x1f]*')
 
 
@@ -125,7 +115,8 @@ def merge(
 ) -> Loaded:
     """Write the file `new`: what `old` holds, with the rows of the load.
 
-    Writes none where the run is loaded already. What memory does not hold spills into `work`.
+    Writes none where the run is loaded already, and leaves none where that fails. What memory
+    does not hold spills into `work`.
     """
 
     def attempt(memory: str) -> Loaded:
@@ -135,7 +126,11 @@ def merge(
         ):
             return _merge(connection, old, new, ready, contract, load)
 
-    return in_passing(attempt)
+    try:
+        return in_passing(attempt)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def _merge(
@@ -151,12 +146,12 @@ def _merge(
     if ledger.committed(load.run_id):
         return Loaded(0, 0, ready.count)
     entry = ledger.next_entry(ready, contract, load)
-    rows = with_lineage(_storable(connection, attach_staging(connection, ready)), entry)
-    before = 0
+    rows = with_lineage(storable(connection, attach_staging(connection, ready)), entry)
+    before, added = 0, list[str]()
     if old:
         table = parquet_table(old)
         before = count(connection, table)
-        rows = _joined(connection, table, rows, new, contract, load, ledger)
+        rows, added = joined(connection, table, rows, ready.count, new, contract, load, ledger)
     notes = "\n".join(noted.to_json() for noted in (entry, *ledger.entries[: KEPT - 1]))
     metadata = "{" + f"{_NOTED}: {literal(notes)}" + "}"
     connection.execute(
@@ -164,6 +159,7 @@ def _merge(
         f"USE_TMP_FILE false, KV_METADATA {metadata})"
     )
     written = parquet_table(new)
+    check_filled(added, entry, contract, written, lambda ask: connection.execute(ask).fetchall())
     if not contract.key:
         return Loaded(ready.count, 0, 0)
     ours = number(
@@ -185,59 +181,6 @@ def read_ledger(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -
             "contract.py."
         )
     return Ledger([Entry.from_json(line) for line in found[0][0].decode().splitlines()])
-
-
-def _storable(connection: duckdb.DuckDBPyConnection, incoming: str) -> str:
-    """The rows without 128-bit integers, which Parquet would hold as inexact floats."""
-    casts = []
-    for name, kind in types(connection, incoming).items():
-        if kind in ("HUGEINT", "UHUGEINT"):
-            casts.append(f"{quote(name)}::DECIMAL(38, 0) AS {quote(name)}")
-        elif "HUGEINT" in kind:
-            raise TargetError(
-                f"The column {name!r} holds {kind}: Parquet has no 128-bit integer. Cast it in "
-                "transform.py, to BIGINT or to DECIMAL(38, 0)."
-            )
-    return f"(SELECT * REPLACE ({', '.join(casts)}) FROM {incoming})" if casts else incoming
-
-
-def _joined(
-    connection: duckdb.DuckDBPyConnection,
-    table: str,
-    rows: str,
-    scratch: Path,
-    contract: Contract,
-    load: Load,
-    ledger: Ledger,
-) -> str:
-    """What the new file shall hold, as a subquery."""
-    held = types(connection, table)
-    # What Parquet makes of a type is what the file will say of it the next time.
-    connection.execute(f"COPY (FROM {rows} LIMIT 0) TO {literal(str(scratch))} (FORMAT parquet)")
-    kept = types(connection, parquet_table(scratch))
-    spelled = {name.lower(): name for name in held}
-    sent = {spelled.get(name.lower(), name): kind for name, kind in kept.items()}
-    added = new_columns(held, sent, contract.table, "delete its file")
-    blank = "".join(f", NULL::{kind} AS {quote(name)}" for name, kind in added.items())
-    table = f"(SELECT *{blank} FROM {table})"
-    check_held_keys(ledger, contract, table, lambda ask: connection.execute(ask).fetchall())
-    if not contract.key:
-        # By the old file's columns, of which a replacement keeps no row.
-        kept_rows = "" if load.mode is Mode.REPLAY else " LIMIT 0"
-        return f"((FROM {table}{kept_rows}) UNION ALL BY NAME (FROM {rows}))"
-    take = (
-        f"(t.{_THERE} IS NULL OR i.{_THERE} AND ({differs(list(sent))}) AND {overwritable(load)})"
-    )
-    cells = ", ".join(
-        f"CASE WHEN {take} THEN i.{quote(name)} ELSE t.{quote(name)} END AS {quote(name)}"
-        if name in sent
-        else f"t.{quote(name)}"
-        for name in (*held, *added)
-    )
-    return (
-        f"(SELECT {cells} FROM (SELECT *, true AS {_THERE} FROM {table}) AS t "
-        f"FULL JOIN (SELECT *, true AS {_THERE} FROM {rows}) AS i ON {same_key(contract)})"
-    )
 
 
 @contextmanager

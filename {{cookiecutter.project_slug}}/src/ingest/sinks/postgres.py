@@ -20,19 +20,19 @@ from ingest.duck import columns, connect, literal, quote
 from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import LINEAGE, PATIENCE, Say, Waiting, check_table_name, new_columns, silent
-from ingest.sinks.ledger import Entry, Ledger
+from ingest.sinks.ledger import LOADS, Entry, Ledger
 from ingest.sinks.postgres_copy import Rows
-from ingest.sinks.postgres_tables import (
-    follow_key,
-    held,
-    lock,
-    make_ledger,
-    note,
-    read_ledger,
-    run,
-)
+from ingest.sinks.postgres_locks import lock, named_waits
+from ingest.sinks.postgres_tables import follow_key, held, make_ledger, note, read_ledger, run
 from ingest.sinks.postgres_types import postgres_types
-from ingest.sinks.staged import attach_staging, check_held_keys, load_error, overwritable, upsert
+from ingest.sinks.staged import (
+    attach_staging,
+    check_filled,
+    check_held_keys,
+    load_error,
+    overwritable,
+    upsert,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -48,7 +48,10 @@ _ADDRESS = re.compile(
 
 
 class PostgresSink:
-    """A PostgreSQL database, of version 14 or newer."""
+    """A PostgreSQL database, of version 14 or newer.
+
+    `say` hears of waiting for it while its loads are looked up.
+    """
 
     def __init__(self, target: str, say: Say = silent) -> None:
         match = _ADDRESS.fullmatch(target)
@@ -60,7 +63,7 @@ class PostgresSink:
             )
         user, host, database = match.groups()
         self.shown = f"postgresql://{user + '@' if user else ''}{host}{database or ''}"
-        self._address = target
+        self._address, self._say = target, say
 
     def last_load(self, table: str) -> LastLoad | None:
         return self._look_up(table).last()
@@ -89,14 +92,21 @@ class PostgresSink:
             self._explained(f"Loading the table {contract.table} of", ready),
             connect(Path(":memory:"), csv.parent) as connection,
         ):
-            make_ledger(target)
+            with named_waits(target, self._connected, waiting):
+                make_ledger(target)
             with target.transaction():
                 lock(target, contract.table, waiting)
                 source = Rows(connection, attach_staging(connection, ready), csv, say)
-                return _load(target, source, ready, contract, load)
+                with named_waits(target, self._connected, waiting):
+                    return _load(target, source, ready, contract, load)
 
     def _look_up(self, table: str) -> Ledger:
-        with self._connected() as target, self._explained("Reading the loads of"):
+        waiting = Waiting(f"The table {LOADS} of {self.shown}", self._say, PATIENCE)
+        with (
+            self._connected() as target,
+            self._explained("Reading the loads of"),
+            named_waits(target, self._connected, waiting),
+        ):
             return read_ledger(target, table)
 
     @contextmanager
@@ -143,11 +153,6 @@ class PostgresSink:
 
         try:
             yield
-        except psycopg.errors.LockNotAvailable as error:
-            raise TargetError(
-                f"{doing} {self.shown} failed, since somebody else has it in use for too long; "
-                "nothing in it has changed. Close it there, then run again."
-            ) from error
         except (psycopg.Error, duckdb.Error) as error:
             raise load_error(f"{doing} {self.shown}", error, ready) from error
 
@@ -160,36 +165,36 @@ def _load(
     if ledger.committed(load.run_id):
         return Loaded(0, 0, ready.count)
     entry = ledger.next_entry(ready, contract, load)
-    table, present, incoming = (
-        quote(contract.table),
-        held(target, contract.table),
-        source.types(entry),
-    )
+    table, present = quote(contract.table), held(target, contract.table)
+    incoming = source.types(entry)
     # PostgreSQL's names differ by case, and DuckDB, which checked the key, knows no case.
     spelled = {name.lower(): name for name in incoming}
     contract = replace(contract, key=tuple(spelled[name.lower()] for name in contract.key))
-    added = new_columns(present, incoming, contract.table, f"DROP TABLE {table}")
+    added = new_columns(present, incoming, ready.count, contract.table, f"DROP TABLE {table}")
     for name, kind in added.items():
         run(target, f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
+
+    def ask(select: str) -> list[tuple[Any, ...]]:
+        return run(target, select).fetchall()
+
     if present and ledger.has_other_key(contract):
-        check_held_keys(ledger, contract, table, lambda ask: run(target, ask).fetchall())
+        check_held_keys(ledger, contract, table, ask)
         follow_key(target, contract.table, contract.key)
     if present and not contract.key and load.mode is not Mode.REPLAY:
         # Unlike TRUNCATE, this takes the old rows from no reader before the commit.
         run(target, f"DELETE FROM {table}")
+    loaded = Loaded(ready.count, 0, 0)
     if not present:
         _create(target, table, source, incoming, entry, contract)
     elif contract.key and run(target, f"SELECT FROM {table} LIMIT 1").fetchone() is not None:
         defined = _definitions(incoming, entry)
         run(target, f"CREATE TEMP TABLE {_INCOMING} ({defined}) ON COMMIT DROP")
-        source.copy(target, _INCOMING, contract.key)
-        loaded = _merge(target, incoming, ready.count, contract, overwritable(load))
-        note(target, contract.table, entry, first=not ledger.entries)
-        return loaded
+        loaded = _merge(target, source, incoming, ready.count, contract, overwritable(load))
     else:
         source.copy(target, table, contract.key, entry)
+    check_filled(added, entry, contract, table, ask)
     note(target, contract.table, entry, first=not ledger.entries)
-    return Loaded(ready.count, 0, 0)
+    return loaded
 
 
 def _create(
@@ -212,11 +217,13 @@ def _create(
 
 def _merge(
     target: psycopg.Connection[Any],
+    source: Rows,
     incoming: dict[str, str],
     of: int,
     contract: Contract,
     overwritable: str,
 ) -> Loaded:
+    source.copy(target, _INCOMING, contract.key)
     # ON CONFLICT would lock, and so write, each row that is left alone.
     run(target, f"ANALYZE {_INCOMING}")
     statements = upsert(quote(contract.table), _INCOMING, list(incoming), contract, overwritable)

@@ -1,4 +1,4 @@
-"""What a load asks of PostgreSQL's catalogue: columns, locks, and the table of the loads."""
+"""What a load asks of PostgreSQL's catalogue: columns, keys, and the table of the loads."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ingest.duck import columns, quote
-from ingest.sinks.base import Waiting
 from ingest.sinks.ledger import KEPT, LOADS, Entry, Ledger
 
 if TYPE_CHECKING:
     import psycopg
 
-_LOCK_TRY = "300ms"  # longer than that, and it is said who is waited for
 # One number for each table of a schema; a lock by it ends with its transaction.
-_NUMBER = "hashtextextended('blueprint load: ' || current_schema() || '.' || %s, 0)"
+NUMBER = "hashtextextended('blueprint load: ' || current_schema() || '.' || %s, 0)"
 
 
 def run(
@@ -41,7 +39,7 @@ def make_ledger(target: psycopg.Connection[Any]) -> None:
         return
     with target.transaction():
         # Of two at once, IF NOT EXISTS fails one.
-        run(target, f"SELECT pg_advisory_xact_lock({_NUMBER})", [LOADS])
+        run(target, f"SELECT pg_advisory_xact_lock({NUMBER})", [LOADS])
         run(
             target,
             f"CREATE TABLE IF NOT EXISTS {LOADS} (table_name text, run_id text, mode text, "
@@ -100,50 +98,3 @@ def follow_key(target: psycopg.Connection[Any], table: str, key: tuple[str, ...]
         changes.append(f"ADD PRIMARY KEY ({columns(key)})")
     if changes:
         run(target, f"ALTER TABLE {quote(table)} {', '.join(changes)}")
-
-
-def lock(target: psycopg.Connection[Any], table: str, waiting: Waiting) -> None:
-    """Keep every other writer from the table until the transaction ends; wait for one there is.
-
-    Raises TargetError when that takes too long.
-    """
-    import psycopg
-
-    # By a number, since a table that is yet to be made cannot be locked.
-    while not _first(target, f"SELECT pg_try_advisory_xact_lock({_NUMBER})", [table]):
-        waiting.pause(_holder(target, f"{_BY_NUMBER} = {_NUMBER}", table))
-    while held(target, table):
-        try:
-            with target.transaction():
-                run(target, f"SET LOCAL lock_timeout = '{_LOCK_TRY}'")
-                run(target, f"LOCK TABLE {quote(table)} IN SHARE ROW EXCLUSIVE MODE")
-            break
-        except psycopg.errors.LockNotAvailable:
-            waiting.pause(_holder(target, _BY_TABLE, quote(table)))
-    # A new column waits for readers, too.
-    run(target, f"SET LOCAL lock_timeout = '{max(1, int(waiting.left() * 1000))}ms'")
-
-
-_BY_NUMBER = (
-    "l.locktype = 'advisory' AND l.objsubid = 1 AND (l.classid::bigint << 32 | l.objid::bigint)"
-)
-_BY_TABLE = "l.mode NOT IN ('AccessShareLock', 'RowShareLock') AND l.relation = to_regclass(%s)"
-
-
-def _holder(target: psycopg.Connection[Any], which: str, value: str) -> str:
-    found = run(
-        target,
-        "SELECT a.application_name, a.usename, a.pid FROM pg_locks l JOIN pg_stat_activity a "
-        "USING (pid) WHERE l.granted AND a.pid <> pg_backend_pid() "
-        f"AND a.datname = current_database() AND {which}",
-        [value],
-    ).fetchone()
-    if not found:  # gone meanwhile
-        return "another session"
-    name, user, pid = found
-    return f"{name or 'a session'} of the user {user} (PID {pid} in pg_stat_activity)"
-
-
-def _first(target: psycopg.Connection[Any], statement: str, values: Sequence[Any]) -> Any:
-    row = run(target, statement, values).fetchone()
-    return row[0] if row else None

@@ -5,7 +5,7 @@ In a condition, `t` is a row of the table and `i` an incoming one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ingest.contract import Contract
 from ingest.duck import columns, connect, literal, quote
 from ingest.errors import PipelineError, TargetError, TransformError
 from ingest.loading import Load, Mode, Ready
+from ingest.schema import never_null
 from ingest.sinks.base import LINEAGE
 from ingest.sinks.ledger import Entry, Ledger
 
@@ -82,6 +83,31 @@ def check_held_keys(
             "KEY is never null and names one row. Set KEY in contract.py as it was, or choose "
             "another TABLE, or drop the table and load it anew."
         )
+
+
+def check_filled(
+    added: Iterable[str],
+    entry: Entry,
+    contract: Contract,
+    table: str,
+    ask: Callable[[str], Sequence[Sequence[Any]]],
+) -> None:
+    """Raises TargetError where a loaded `table` keeps rows that lack what is never null.
+
+    added: the table's new columns. ask: gives what a SELECT finds.
+    """
+    never = {name.lower() for name in never_null(contract.record)}
+    for name in added:
+        if name.lower() not in never:
+            continue
+        lacking = f"{quote(name)} IS NULL AND _run_id <> {literal(entry.run_id)}"
+        rows = ask(f"SELECT count(*) FROM {table} WHERE {lacking}")[0][0]
+        if rows:
+            raise TargetError(
+                f"{name!r} is a new column, and never null in contract.py, but {rows:,} rows of the "
+                f"table {contract.table} did not come with it. Make it an optional field (None is "
+                "its default), or choose another TABLE, or drop the table and load it anew."
+            )
 
 
 def with_lineage(incoming: str, entry: Entry) -> str:
