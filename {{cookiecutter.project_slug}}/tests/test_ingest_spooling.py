@@ -12,10 +12,21 @@ from ingest.spooling import spooled_lines
 _LINE = b'{"id": 1, "name": "some text"}\n'
 
 
+def _stream(data: bytes) -> io.BufferedReader:
+    return io.BufferedReader(io.BytesIO(data))
+
+
 def _both(data: bytes, records: int, folder: Path) -> tuple[list[bytes], list[bytes]]:
-    in_files = spooled_lines(io.BufferedReader(io.BytesIO(data)), records, folder)
-    in_memory = line_blocks(io.BufferedReader(io.BytesIO(data)), records)
-    return [block.in_memory().data for block in in_files], [block.data for block in in_memory]
+    spare: list[Path] = []
+    in_files = []
+    for block in spooled_lines(_stream(data), records, folder, spare):
+        in_files.append(block.in_memory().data)
+        if block.file:
+            ends = in_files[-1].count(b"\n") + (in_files[-1][-1:] != b"\n")
+            assert (block.file.lines, block.file.size) == (ends, len(in_files[-1]))
+            if len(in_files) % 3:
+                spare.append(block.file.path)
+    return in_files, [block.data for block in line_blocks(_stream(data), records)]
 
 
 @pytest.mark.parametrize(
@@ -33,10 +44,17 @@ def _both(data: bytes, records: int, folder: Path) -> tuple[list[bytes], list[by
 )
 @pytest.mark.parametrize("records", [1, 3, 10, 1000])
 @pytest.mark.parametrize("piece", [4, 50, 1000])
+@pytest.mark.parametrize("long", [0, 128])
 def test_the_files_hold_the_very_lines(
-    tmp_path: Path, data: bytes, records: int, piece: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    data: bytes,
+    records: int,
+    piece: int,
+    long: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(spooling, "_PIECE", piece)
+    monkeypatch.setattr(spooling, "_LONG", long)
     in_files, in_memory = _both(data, records, tmp_path)
     assert b"".join(in_files) == b"".join(in_memory)
     assert [part.count(b"\n") for part in in_files] == [part.count(b"\n") for part in in_memory]
@@ -50,7 +68,7 @@ def test_from_a_long_line_on_blocks_are_in_memory(
     monkeypatch.setattr(spooling, "_PIECE", 64)
     lines = [_LINE] * 6
     lines[place] = b"y" * 2000 + b"\n"
-    stream = io.BufferedReader(io.BytesIO(b"".join(lines)))
+    stream = _stream(b"".join(lines))
     found = list(spooled_lines(stream, 2, tmp_path))
     assert b"".join(block.in_memory().data for block in found) == b"".join(lines)
     assert any(block.file is None for block in found)
@@ -61,11 +79,25 @@ def test_from_a_long_line_on_blocks_are_in_memory(
 
 @pytest.mark.parametrize("odd", [b"\r", b"\x01", b"\xef\xbb\xbf"])
 def test_what_duckdb_would_read_otherwise_is_said(tmp_path: Path, odd: bytes) -> None:
-    stream = io.BufferedReader(io.BytesIO(_LINE + odd + _LINE + _LINE))
+    stream = _stream(_LINE + odd + _LINE + _LINE)
     plain = [block.file.plain for block in spooled_lines(stream, 1, tmp_path) if block.file]
     assert plain == [True, False, True]
 
 
 def test_a_file_that_is_not_filled_is_not_left(tmp_path: Path) -> None:
-    list(spooled_lines(io.BufferedReader(io.BytesIO(_LINE)), 1, tmp_path))
+    list(spooled_lines(_stream(_LINE), 1, tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["lines-00000001"]
+
+
+def test_a_spare_file_is_written_over_under_another_name(tmp_path: Path) -> None:
+    spare: list[Path] = []
+    names, texts = set(), []
+    for block in spooled_lines(_stream(_LINE * 3 + _LINE[1:] + _LINE), 1, tmp_path, spare):
+        assert block.file
+        names.add(block.file.path.name)
+        texts.append(block.file.path.read_bytes())
+        assert [path.name for path in tmp_path.iterdir()] == [block.file.path.name]
+        spare.append(block.file.path)
+    # DuckDB may know a file by its name.
+    assert len(names) == 5
+    assert texts == [_LINE, _LINE, _LINE, _LINE[1:], _LINE]

@@ -35,11 +35,16 @@ _SPACES = bytes.maketrans(b"\t\r\n", b"   ")
 
 
 def spooled_elements(
-    stream: BinaryIO, source: SourceFile, records: int, folder: Path
+    stream: BinaryIO,
+    source: SourceFile,
+    records: int,
+    folder: Path,
+    spare: list[Path] | None = None,
 ) -> Iterator[Block]:
     """Blocks as ingest.arrays.array_blocks makes them, most of them likely ones: see `cut_at`.
 
-    Raises SourceError as array_blocks does.
+    `folder` and `spare` are those of ingest.spooling.spooled_lines. Raises SourceError as
+    array_blocks does.
     """
     head = stream.read(_HEAD)
     learned = _learned(head, source)
@@ -51,7 +56,7 @@ def spooled_elements(
     stream = _joined(head[at:], stream)
     lines = _Lines(stream, between)
     first = 1
-    for block in spooled_lines(io.BufferedReader(lines, _PIECE), records, folder):
+    for block in spooled_lines(io.BufferedReader(lines, _PIECE), records, folder, spare):
         yield replace(block, cut_at=at, depth=depth)
         at += block.size
         first += block.file.lines if block.file else block.data.count(b"\n")

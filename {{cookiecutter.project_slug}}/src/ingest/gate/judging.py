@@ -8,7 +8,6 @@ lane decides how fast a verdict is, never which.
 from __future__ import annotations
 
 import glob
-import json
 import os
 import threading
 from collections import deque
@@ -31,6 +30,7 @@ from ingest.formats import Format, RawRecord
 from ingest.gate.lanes import CsvLane, JsonLane, Lane
 from ingest.gate.parquet_lane import ParquetLane
 from ingest.gate.pydantic_way import PydanticWay, Refusal
+from ingest.gate.sql import structure
 from ingest.gate.tally import Outcome, Tally, check_count, check_share
 from ingest.opening import opened, skip
 from ingest.quarantine import Quarantine
@@ -105,6 +105,7 @@ class _Bench:
         self._parts = parts
         self._step = step
         self._own = threading.local()
+        self._spare: list[Path] = []  # files of blocks that were judged
 
     def outcomes(self, source: SourceFile) -> Iterator[Outcome]:
         """What each block brought, in the source's order."""
@@ -121,15 +122,17 @@ class _Bench:
                 lane = JsonLane(self._contract.record, self._columns, self._connection)
                 yield from self._of_json(lane, source, stream)
         self.closed = lane.closed
+        for path in self._spare:
+            path.unlink()
 
     def _of_json(self, lane: Lane, source: SourceFile, stream: BinaryIO) -> Iterator[Outcome]:
         size, folder = self._step.batch_size, self._parts.parent
         if lane.closed:
             found = json_blocks(stream, source, size)
         elif source.format is Format.NDJSON:
-            found = spooled_lines(stream, size, folder)
+            found = spooled_lines(stream, size, folder, self._spare)
         else:
-            found = spooled_elements(stream, source, size, folder)
+            found = spooled_elements(stream, source, size, folder, self._spare)
         try:
             yield from self._side_by_side(lane, found)
         except _CutAmiss as amiss:
@@ -174,7 +177,7 @@ class _Bench:
             read, rest = lane.split(self._own.cursor, block, base, part)
         finally:
             if block.file:
-                block.file.path.unlink()
+                self._spare.append(block.file.path)
         if block.cut_at is not None:
             if any(raw.fault for raw in rest):
                 raise _CutAmiss(block, index)
@@ -198,13 +201,12 @@ class _Bench:
         return verdicts.refused
 
     def _write(self, positions: list[int], lines: str, part: Path) -> None:
-        shape = literal(_json(self._columns))
         fields = "".join(f", r.{quote(name)} AS {quote(name)}" for name in self._columns)
         try:
             self._own.cursor.execute(
                 f"COPY (SELECT _position, NULL::VARCHAR AS _raw{fields} FROM (SELECT "
                 f"unnest(string_split($positions, ',')::BIGINT[]) AS _position, json_transform_strict("
-                f"unnest(string_split($lines, chr(10))), {shape}) AS r)) "
+                f"unnest(string_split($lines, chr(10))), {structure(self._columns)}) AS r)) "
                 f"TO {literal(str(part))} {PASSING_PARQUET}",
                 # A list of numbers as a parameter takes a tenth of a millisecond for each.
                 {"positions": ",".join(map(str, positions)), "lines": lines},
@@ -227,10 +229,6 @@ class _Bench:
             yield Outcome(1, 0, len(rest), refused)
         self.closed = lane.closed
         yield Outcome(1, lane.count(), 0, [])
-
-
-def _json(columns: dict[str, str]) -> str:
-    return json.dumps(columns, ensure_ascii=False)
 
 
 def _staged(parts: Path, columns: dict[str, str], work: Path) -> Path:
