@@ -7,8 +7,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +21,10 @@ import psycopg
 import pytest
 from ingest.errors import TargetError
 from ingest.loading import Loaded
+from ingest.say import silent
 from ingest.sinks import open_sink
+from ingest.sinks.base import Waiting
+from ingest.sinks.postgres_locks import named_waits
 from psycopg.rows import dict_row
 from sink_rules import *  # noqa: F403
 from sink_rules import FULL, KEYED, THREE, TWO, UNKEYED, Target, stage
@@ -253,6 +258,57 @@ def test_whoever_keeps_the_loads_from_being_looked_up_is_named(
         last = open_sink(database, say=say).last_load("things")
     assert last is not None and last.run_id == "run-1"
     assert "_blueprint_loads" in said[0] and "in use by a nightly report" in said[0]
+
+
+def test_patience_is_for_all_waits_together(target: Target, database: str) -> None:
+    target.bring(TWO)
+    with ExitStack() as stack:
+        holders = {}
+        for number in (1, 2):
+            name = f"session {number}"
+            connection = psycopg.connect(database, application_name=name)
+            holders[name] = stack.enter_context(connection)
+            connection.execute("SELECT FROM things WHERE id = %s FOR UPDATE", [number])
+
+        def say(text: str) -> None:
+            # Once half of the patience is gone, the first that is waited for lets go of its row.
+            named = re.search(r"in use by (session \d).*\(3 of 6 s\)", text)
+            if named and len(holders) == 2:
+                holders.pop(named[1]).rollback()
+
+        with pytest.raises(TargetError, match=r"in use by session \d .* after [678] s") as told:
+            target.bring(f"SELECT id, 'new' AS name FROM ({TWO})", say=say, patience=6)
+        assert next(iter(holders)) in str(told.value) and len(holders) == 1
+    assert target.held() == [(1, "a"), (2, None)]
+
+
+def test_a_load_waits_for_no_connection_that_only_tells(database: str) -> None:
+    # A pooler of one connection lets the second in when the first is done.
+    asked, done = threading.Event(), threading.Event()
+
+    @contextmanager
+    def pooled() -> Iterator[Any]:
+        asked.set()
+        done.wait()
+        with psycopg.connect(database) as connection:
+            yield connection
+
+    with psycopg.connect(database, autocommit=True) as connection:
+        with (
+            connection.transaction(),
+            named_waits(connection, pooled, Waiting("it", silent, 60)),
+        ):
+            assert asked.wait(60)
+            connection.execute("CREATE TABLE made ()")
+        done.set()
+        assert connection.execute("SELECT count(*) FROM made").fetchone() == (0,)
+
+
+def test_columns_that_the_server_makes_are_left_alone(target: Target, database: str) -> None:
+    target.bring(TWO)
+    ask(database, "ALTER TABLE things ADD double int GENERATED ALWAYS AS (id * 2) STORED")
+    assert target.bring(THREE) == Loaded(1, 1, 1)
+    assert target.held("id", "double") == [(1, 2), (2, 4), (3, 6)]
 
 
 def test_a_reader_sees_the_old_rows_until_the_new_ones_are_there(

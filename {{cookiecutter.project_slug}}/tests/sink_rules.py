@@ -136,10 +136,15 @@ def test_a_column_that_comes_no_more_is_refused_with_what_to_do(
     assert set(target.rows()[0]) == {"id", "name", "_run_id", "_loaded_at"}
 
 
-def test_where_no_rows_come_no_column_is_missed(target: Target) -> None:
-    target.bring(TWO)
-    assert target.bring("SELECT 1 AS id, 7 AS more WHERE false") == Loaded(0, 0, 0)
-    assert target.held() == [(1, "a"), (2, None)]
+@pytest.mark.parametrize("contract", [KEYED, UNKEYED])
+def test_where_no_rows_come_no_column_changes(target: Target, contract: Contract) -> None:
+    target.bring(TWO, contract)
+    nothing = "SELECT 1 AS id, 7 AS more WHERE false"
+    assert target.bring(nothing, contract, replace(FULL, run_id="none")) == Loaded(0, 0, 0)
+    assert target.sink.committed("things", "none")
+    assert target.held() == ([(1, "a"), (2, None)] if contract.key else [])
+    target.bring(THREE, contract)
+    assert set(target.rows()[0]) == {"id", "name", "_run_id", "_loaded_at"}
 
 
 class Priced(BaseModel):
@@ -161,6 +166,13 @@ def test_a_new_column_that_is_never_null_is_refused_where_rows_would_lack_it(
         assert set(target.rows()[0]) == {"id", "_run_id", "_loaded_at"}
     target.bring(f"{some} UNION ALL SELECT 1, 10, 'n'", priced)
     assert target.held("id", "price", "note") == [(1, 10, "n"), (2, 20, None)]
+
+
+def test_a_new_column_in_which_rows_come_with_null_is_added(target: Target) -> None:
+    priced = replace(KEYED, record=Priced)
+    target.bring("SELECT 1 AS id UNION ALL SELECT 2", priced)
+    target.bring("SELECT 1 AS id, NULL::INTEGER AS price UNION ALL SELECT 2, 20", priced)
+    assert target.held("id", "price") == [(1, None), (2, 20)]
 
 
 @pytest.mark.parametrize("contract", [KEYED, UNKEYED])

@@ -91,19 +91,21 @@ def test_a_time_whose_offset_its_column_has_no_place_for_is_refused(tmp_path: Pa
     fine = {
         "opens": "08:00",
         "slots": [{"begins": "09:00:00.5"}],
-        "by_name": {"a": "10:00:00", "b": None},
+        "by_name": {"a": "10:00:00", "b": None, "c": 3661.5},
         "either": "08:00:00+02:00",
         "note": "08:00:00+02:00",
     }
     spoiled: list[dict[str, object]] = [
-        {"opens": "08:00Z"},
         {"opens": "08:00:00.25-03:30"},
         {"slots": [{"begins": "09:00"}, {"begins": "09:00", "ends": "10:00+02:00"}]},
         {"by_name": {"b": "10:00:00-11:00"}},
     ]
-    lines = [json.dumps({"id": n, **one}) for n, one in enumerate([fine, *spoiled])]
+    records = [fine, {"opens": "08:00Z"}, *spoiled]
+    lines = [json.dumps({"id": n, **one}) for n, one in enumerate(records)]
     result = judged(tmp_path, lines, record=Day)
-    (row,) = staged(result)
+    row, in_utc = staged(result)
+    assert in_utc["opens"] == time(8)
+    assert row["by_name"]["c"] == time(1, 1, 1, 500000)
     assert (row["opens"], row["slots"]) == (
         time(8),
         [{"begins": time(9, 0, 0, 500000), "ends": None}],
@@ -111,7 +113,7 @@ def test_a_time_whose_offset_its_column_has_no_place_for_is_refused(tmp_path: Pa
     assert (row["either"], row["note"]) == ('"08:00:00+02:00"', "08:00:00+02:00")
     assert [line["reason"] for line in refused(tmp_path)] == [
         f"a value does not fit its column: TIME has no offset, and {found} has one"
-        for found in ("08:00:00Z", "08:00:00.250000-03:30", "10:00:00+02:00", "10:00:00-11:00")
+        for found in ("08:00:00.250000-03:30", "10:00:00+02:00", "10:00:00-11:00")
     ]
 
 

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     HttpUrl,
     NaiveDatetime,
+    RootModel,
     computed_field,
     create_model,
 )
@@ -25,6 +26,11 @@ from ingest.schema import columns_of, never_null
 
 class Colour(Enum):
     RED = "red"
+
+
+class Perhaps(Enum):
+    NOT = None
+    YES = 1
 
 
 class Size(IntEnum):
@@ -134,9 +140,13 @@ Maybe = TypeAliasType("Maybe", int | None)
         (Annotated[Optional[int], Field(gt=1)], False),  # noqa: UP045
         (Maybe, False),
         (Literal["a", None], False),
+        (Perhaps, False),
+        (RootModel[int | None], False),
+        (RootModel[int], True),
         (Any, False),
     ],
 )
 def test_it_is_known_which_columns_are_never_null(hint: Any, never: bool) -> None:
     record = create_model("Record", value=(hint, Field(alias="Value")))
     assert never_null(record) == ({"Value"} if never else set())
+    assert not never_null(create_model("Record", value=(hint, None)))

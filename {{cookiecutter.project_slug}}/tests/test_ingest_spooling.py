@@ -101,3 +101,15 @@ def test_a_spare_file_is_written_over_under_another_name(tmp_path: Path) -> None
     # DuckDB may know a file by its name.
     assert len(names) == 5
     assert texts == [_LINE, _LINE, _LINE, _LINE[1:], _LINE]
+
+
+def test_a_file_that_takes_but_a_part_is_an_error(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="only POSIX limits the size of files so")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    blocks = spooled_lines(_stream(_LINE * 10), 1000, tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(_LINE) * 5, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            next(blocks)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     NaiveDatetime,
     PydanticUserError,
+    RootModel,
     TypeAdapter,
 )
 from pydantic.fields import FieldInfo
@@ -65,7 +66,14 @@ def columns_of(record: type[BaseModel]) -> dict[str, str]:
 
 def never_null(record: type[BaseModel]) -> frozenset[str]:
     """The columns that are null for no record, by the types of their fields."""
-    return frozenset(name for name, hint, _ in _fields(record) if not _takes_none(hint))
+    optional = {
+        field.serialization_alias or name
+        for name, field in record.model_fields.items()
+        if field.default is None
+    }
+    return frozenset(
+        name for name, hint, _ in _fields(record) if name not in optional and not _takes_none(hint)
+    )
 
 
 def _takes_none(hint: Any) -> bool:
@@ -80,6 +88,10 @@ def _takes_none(hint: Any) -> bool:
         return _takes_none(args[0])
     if origin is Literal:
         return None in args
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return any(member.value is None for member in hint)
+    if isinstance(hint, type) and issubclass(hint, RootModel):
+        return _takes_none(hint.model_fields["root"].annotation)
     return origin in (Union, types.UnionType) and any(map(_takes_none, args))
 
 

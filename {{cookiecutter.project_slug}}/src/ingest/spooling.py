@@ -71,7 +71,9 @@ class _Cut:
             if count > records - lines:
                 count = records - lines
                 end = self._end_of(count)
-            file.write(memoryview(self._piece)[self._at : end])
+            at = self._at
+            while at < end:  # a full disk takes a part, and the next time raises
+                at += file.write(memoryview(self._piece)[at:end])
             plain = plain and self._is_plain(end, first=not lines)
             lines, size = lines + count, size + end - self._at
             self._at = end

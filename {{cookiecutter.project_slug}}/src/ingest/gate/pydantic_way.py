@@ -17,7 +17,9 @@ from ingest.formats import RawRecord
 # tried in DuckDB itself.
 _MAY_NOT_FIT = r'\dE\+|"(?:NaN|-?Infinity)"'
 _DECIMAL = re.compile(r"DECIMAL\((\d+), (\d+)\)")
-_OFFSET = r":\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"  # how Pydantic writes a time that has one
+# How Pydantic writes a time with an offset. One in UTC, which it makes of a number of seconds
+# too, and old Parquet files of any time, ends with Z: that is a time without an offset.
+_OFFSET = r":\d\d(?:\.\d+)?[+-]\d\d:\d\d"
 
 
 @dataclass(frozen=True)

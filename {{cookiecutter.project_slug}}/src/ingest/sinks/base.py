@@ -95,7 +95,7 @@ def new_columns(
 
     Names are compared as they stand. Raises TargetError for a table that no load made, where a
     column's type has changed, and where one comes no more; `drop` says how the table is dropped.
-    Where no `rows` come, a transform of single records may not know of its columns.
+    Of no `rows` the columns are not looked at: a transform of single records knows none then.
     """
     if not held:
         return {}
@@ -104,6 +104,8 @@ def new_columns(
             f"The table {table} was not made by this pipeline (it has no column _run_id), so it "
             "is not touched. Choose another TABLE in contract.py."
         )
+    if not rows:
+        return {}
     for name, kind in incoming.items():
         if held.get(name, kind) != kind:
             raise TargetError(
@@ -112,11 +114,12 @@ def new_columns(
                 f"load it anew: {drop}."
             )
     gone = [name for name in held if name not in incoming and name not in LINEAGE]
-    if gone and rows:
+    if gone:
         raise TargetError(
             f"The table {table} has the column {gone[0]!r}, and the rows have it no more. Keep it "
-            "in contract.py as an optional field (None is its default), or take the column out of "
-            f"the table, or drop the table and load it anew: {drop}."
+            "as an optional field in contract.py and in what transform.py returns, None where it "
+            "has no value; or, in a database, drop the column there; or drop the table and load "
+            f"it anew: {drop}."
         )
     return {name: kind for name, kind in incoming.items() if name not in held}
 

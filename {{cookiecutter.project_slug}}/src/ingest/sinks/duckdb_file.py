@@ -33,11 +33,13 @@ from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, silent
 from ingest.sinks.duckdb_tables import TARGET, follow_schema, in_target, note, read_ledger
 from ingest.sinks.ledger import Ledger
 from ingest.sinks.staged import (
+    asking,
     attach_staging,
     check_filled,
     check_held_keys,
     differs,
     load_error,
+    never_lacking,
     overwritable,
     same_key,
     types,
@@ -120,20 +122,20 @@ def _load(
     entry = ledger.next_entry(ready, contract, load)
     rows = with_lineage(incoming, entry)
     table = in_target(contract.table)
-
-    def ask(select: str) -> list[tuple[object, ...]]:
-        return connection.execute(select).fetchall()
-
+    ask = asking(connection)
     added = follow_schema(connection, rows, ready.count, contract.table)
+    never = never_lacking(added, contract, rows, ask)
     check_held_keys(ledger, contract, table, ask)
     if not contract.key and load.mode is not Mode.REPLAY:
         connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM {table} LIMIT 0")
-    if contract.key and count(connection, table):
+    if not ready.count:
+        loaded = Loaded(0, 0, 0)
+    elif contract.key and count(connection, table):
         loaded = _merge(connection, table, rows, ready.count, contract, overwritable(load))
     else:
         connection.execute(f"INSERT INTO {table} BY NAME FROM {rows}")
         loaded = Loaded(ready.count, 0, 0)
-    check_filled(added, entry, contract, table, ask)
+    check_filled(never, contract, table, ask)
     note(connection, contract.table, entry, first=not ledger.entries)
     return loaded
 

@@ -31,7 +31,7 @@ from ingest.sinks.base import PATIENCE, Say, silent
 from ingest.sinks.duckdb_file import opened
 from ingest.sinks.ledger import KEPT, Entry, Ledger
 from ingest.sinks.parquet_rows import joined, storable
-from ingest.sinks.staged import attach_staging, check_filled, load_error, with_lineage
+from ingest.sinks.staged import asking, attach_staging, check_filled, load_error, with_lineage
 
 _NOTED = "blueprint_loads"  # the key of the file's metadata
 _NAME = re.compile(r'[^/\\:*?"<>|\x00-\x1f.][^/\\:*?"<>|\x00-\x1f]*')
@@ -147,11 +147,11 @@ def _merge(
         return Loaded(0, 0, ready.count)
     entry = ledger.next_entry(ready, contract, load)
     rows = with_lineage(storable(connection, attach_staging(connection, ready)), entry)
-    before, added = 0, list[str]()
+    before, never = 0, list[str]()
     if old:
         table = parquet_table(old)
         before = count(connection, table)
-        rows, added = joined(connection, table, rows, ready.count, new, contract, load, ledger)
+        rows, never = joined(connection, table, rows, ready.count, new, contract, load, ledger)
     notes = "\n".join(noted.to_json() for noted in (entry, *ledger.entries[: KEPT - 1]))
     metadata = "{" + f"{_NOTED}: {literal(notes)}" + "}"
     connection.execute(
@@ -159,7 +159,7 @@ def _merge(
         f"USE_TMP_FILE false, KV_METADATA {metadata})"
     )
     written = parquet_table(new)
-    check_filled(added, entry, contract, written, lambda ask: connection.execute(ask).fetchall())
+    check_filled(never, contract, written, asking(connection))
     if not contract.key:
         return Loaded(ready.count, 0, 0)
     ours = number(

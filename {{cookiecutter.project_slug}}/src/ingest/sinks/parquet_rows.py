@@ -12,7 +12,15 @@ from ingest.errors import TargetError
 from ingest.loading import Load, Mode
 from ingest.sinks.base import new_columns
 from ingest.sinks.ledger import Ledger
-from ingest.sinks.staged import check_held_keys, differs, overwritable, same_key, types
+from ingest.sinks.staged import (
+    asking,
+    check_held_keys,
+    differs,
+    never_lacking,
+    overwritable,
+    same_key,
+    types,
+)
 
 _THERE = "_blueprint_there"
 
@@ -41,21 +49,23 @@ def joined(
     load: Load,
     ledger: Ledger,
 ) -> tuple[str, list[str]]:
-    """What the new file shall hold, as a subquery, and its new columns; writes to `scratch`."""
-    held = types(connection, table)
-    # What Parquet makes of a type is what the file will say of it the next time.
-    connection.execute(f"COPY (FROM {rows} LIMIT 0) TO {literal(str(scratch))} (FORMAT parquet)")
-    kept = types(connection, parquet_table(scratch))
-    spelled = {name.lower(): name for name in held}
-    sent = {spelled.get(name.lower(), name): kind for name, kind in kept.items()}
+    """What the new file shall hold, as a subquery, and which new columns never lack a value.
+
+    Writes to `scratch`.
+    """
+    held, ask = types(connection, table), asking(connection)
+    sent = _sent(connection, rows, scratch, held)
     added = new_columns(held, sent, many, contract.table, "delete its file")
+    never = never_lacking(added, contract, rows, ask)
     blank = "".join(f", NULL::{kind} AS {quote(name)}" for name, kind in added.items())
     table = f"(SELECT *{blank} FROM {table})"
-    check_held_keys(ledger, contract, table, lambda ask: connection.execute(ask).fetchall())
+    check_held_keys(ledger, contract, table, ask)
+    # By the old file's columns, of which a replacement keeps no row.
+    there = table if contract.key or load.mode is Mode.REPLAY else f"(FROM {table} LIMIT 0)"
+    if not many:
+        return there, []
     if not contract.key:
-        # By the old file's columns, of which a replacement keeps no row.
-        kept_rows = "" if load.mode is Mode.REPLAY else " LIMIT 0"
-        return f"((FROM {table}{kept_rows}) UNION ALL BY NAME (FROM {rows}))", list(added)
+        return f"((FROM {there}) UNION ALL BY NAME (FROM {rows}))", never
     take = (
         f"(t.{_THERE} IS NULL OR i.{_THERE} AND ({differs(list(sent))}) AND {overwritable(load)})"
     )
@@ -69,4 +79,14 @@ def joined(
         f"(SELECT {cells} FROM (SELECT *, true AS {_THERE} FROM {table}) AS t "
         f"FULL JOIN (SELECT *, true AS {_THERE} FROM {rows}) AS i ON {same_key(contract)})"
     )
-    return both, list(added)
+    return both, never
+
+
+def _sent(
+    connection: duckdb.DuckDBPyConnection, rows: str, scratch: Path, held: dict[str, str]
+) -> dict[str, str]:
+    """The columns of the rows, spelled as the table's, with the types they have in a file."""
+    connection.execute(f"COPY (FROM {rows} LIMIT 0) TO {literal(str(scratch))} (FORMAT parquet)")
+    spelled = {name.lower(): name for name in held}
+    kept = types(connection, parquet_table(scratch))
+    return {spelled.get(name.lower(), name): kind for name, kind in kept.items()}

@@ -30,6 +30,7 @@ from ingest.sinks.staged import (
     check_filled,
     check_held_keys,
     load_error,
+    never_lacking,
     overwritable,
     upsert,
 )
@@ -92,7 +93,7 @@ class PostgresSink:
             self._explained(f"Loading the table {contract.table} of", ready),
             connect(Path(":memory:"), csv.parent) as connection,
         ):
-            with named_waits(target, self._connected, waiting):
+            with target.transaction(), named_waits(target, self._connected, waiting):
                 make_ledger(target)
             with target.transaction():
                 lock(target, contract.table, waiting)
@@ -105,6 +106,7 @@ class PostgresSink:
         with (
             self._connected() as target,
             self._explained("Reading the loads of"),
+            target.transaction(),
             named_waits(target, self._connected, waiting),
         ):
             return read_ledger(target, table)
@@ -174,11 +176,9 @@ def _load(
     for name, kind in added.items():
         run(target, f"ALTER TABLE {table} ADD COLUMN {quote(name)} {kind}")
 
-    def ask(select: str) -> list[tuple[Any, ...]]:
-        return run(target, select).fetchall()
-
+    never = never_lacking(added, contract, source.table, source.ask)
     if present and ledger.has_other_key(contract):
-        check_held_keys(ledger, contract, table, ask)
+        check_held_keys(ledger, contract, table, lambda ask: run(target, ask).fetchall())
         follow_key(target, contract.table, contract.key)
     if present and not contract.key and load.mode is not Mode.REPLAY:
         # Unlike TRUNCATE, this takes the old rows from no reader before the commit.
@@ -186,13 +186,15 @@ def _load(
     loaded = Loaded(ready.count, 0, 0)
     if not present:
         _create(target, table, source, incoming, entry, contract)
+    elif not ready.count:
+        pass
     elif contract.key and run(target, f"SELECT FROM {table} LIMIT 1").fetchone() is not None:
         defined = _definitions(incoming, entry)
         run(target, f"CREATE TEMP TABLE {_INCOMING} ({defined}) ON COMMIT DROP")
         loaded = _merge(target, source, incoming, ready.count, contract, overwritable(load))
     else:
         source.copy(target, table, contract.key, entry)
-    check_filled(added, entry, contract, table, ask)
+    check_filled(never, contract, table, lambda ask: run(target, ask).fetchall())
     note(target, contract.table, entry, first=not ledger.entries)
     return loaded
 

@@ -12,7 +12,7 @@ from ingest.errors import TargetError
 from ingest.sinks.base import Say
 from ingest.sinks.ledger import Entry
 from ingest.sinks.postgres_types import NESTED, postgres_types
-from ingest.sinks.staged import types, with_lineage
+from ingest.sinks.staged import asking, types, with_lineage
 
 if TYPE_CHECKING:
     import psycopg
@@ -21,16 +21,17 @@ _CHUNK = 1024 * 1024  # bytes of CSV sent at once
 
 
 class Rows:
-    """The incoming rows, on their way to COPY."""
+    """The incoming rows, on their way to COPY. `ask` asks DuckDB, for which they are `table`."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, source: str, csv: Path, say: Say
     ) -> None:
-        self._connection, self._source, self._csv, self._say = connection, source, csv, say
+        self._connection, self.table, self._csv, self._say = connection, source, csv, say
+        self.ask = asking(connection)
 
     def types(self, entry: Entry) -> dict[str, str]:
         """PostgreSQL's types of the columns, with the lineage columns."""
-        return postgres_types(types(self._connection, with_lineage(self._source, entry)))
+        return postgres_types(types(self._connection, with_lineage(self.table, entry)))
 
     def copy(
         self,
@@ -45,7 +46,7 @@ class Rows:
         """
         import psycopg
 
-        rows = with_lineage(self._source, entry) if entry else self._source
+        rows = with_lineage(self.table, entry) if entry else self.table
         incoming = types(self._connection, rows)
         try:
             _write_csv(self._connection, rows, incoming, self._csv)

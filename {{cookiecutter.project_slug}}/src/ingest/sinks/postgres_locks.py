@@ -15,6 +15,8 @@ from ingest.sinks.postgres_tables import NUMBER, held, run
 if TYPE_CHECKING:
     import psycopg
 
+    _Connected = Callable[[], AbstractContextManager[psycopg.Connection[Any]]]
+
 _LOCK_TRY = "300ms"  # longer than that, and it is said who is waited for
 _LEAST = 2_000  # milliseconds in which it can be asked who is waited for
 _SOMEBODY = "another session"
@@ -42,11 +44,9 @@ def lock(target: psycopg.Connection[Any], table: str, waiting: Waiting) -> None:
 
 @contextmanager
 def named_waits(
-    target: psycopg.Connection[Any],
-    connected: Callable[[], AbstractContextManager[psycopg.Connection[Any]]],
-    waiting: Waiting,
+    target: psycopg.Connection[Any], connected: _Connected, waiting: Waiting
 ) -> Generator[None, None, None]:
-    """While the statements within wait for a lock, say whose it is.
+    """While the statements within, of one transaction, wait for a lock, say whose it is.
 
     The table's lock keeps no row, no reader and not the table of the loads. A statement that
     waits cannot ask, so another connection does, opened by `connected` where it takes longer
@@ -54,31 +54,50 @@ def named_waits(
     """
     import psycopg
 
-    run(target, f"SET lock_timeout = '{max(_LEAST, int(waiting.left() * 1000))}ms'")
-    holder, pid, over = _SOMEBODY, target.info.backend_pid, threading.Event()
-
-    def look() -> None:
-        nonlocal holder
-        if over.wait(PAUSE):
-            return
-        # Who it is, is not worth a failure.
-        with suppress(psycopg.Error, TargetError), connected() as other:
-            while True:
-                if found := run(other, _BLOCKER, [pid]).fetchone():
-                    holder = _named(found)
-                    waiting.tell(holder)
-                if over.wait(PAUSE):
-                    return
-
-    looking = threading.Thread(target=look, daemon=True)
+    run(target, f"SET LOCAL lock_timeout = '{max(_LEAST, int(waiting.left() * 1000))}ms'")
+    onlooker = _Onlooker(target, connected, waiting)
+    looking = threading.Thread(target=onlooker.look, daemon=True)
     looking.start()
     try:
         yield
-    except psycopg.errors.LockNotAvailable as error:
-        raise waiting.given_up(holder) from error
+    except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
+        if isinstance(error, psycopg.errors.QueryCanceled) and not onlooker.has_ended_it:
+            raise
+        raise waiting.given_up(onlooker.holder) from error
     finally:
-        over.set()
-        looking.join()
+        onlooker.over.set()
+        # A pooler may let it in only after this transaction.
+        looking.join(PAUSE)
+
+
+class _Onlooker:
+    """Sees from another connection who keeps `target` waiting, until it is `over`."""
+
+    def __init__(
+        self, target: psycopg.Connection[Any], connected: _Connected, waiting: Waiting
+    ) -> None:
+        self.over = threading.Event()
+        self.holder = _SOMEBODY
+        self.has_ended_it = False
+        self._target, self._connected, self._waiting = target, connected, waiting
+
+    def look(self) -> None:
+        """Tell of each wait, and end the one in which patience does."""
+        import psycopg
+
+        if self.over.wait(PAUSE):
+            return
+        # Who it is, is not worth a failure.
+        with suppress(psycopg.Error, TargetError), self._connected() as other:
+            while not self.over.is_set():
+                if found := run(other, _BLOCKER, [self._target.info.backend_pid]).fetchone():
+                    self.holder = _named(found)
+                    self._waiting.tell(self.holder)
+                    if not self._waiting.left() and not self.has_ended_it:
+                        # The server's own timeout begins anew with each lock.
+                        self.has_ended_it = True
+                        self._target.cancel_safe()
+                self.over.wait(PAUSE)
 
 
 _BY_NUMBER = (

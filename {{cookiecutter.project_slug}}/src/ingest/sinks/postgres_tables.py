@@ -27,7 +27,8 @@ def held(target: psycopg.Connection[Any], table: str) -> dict[str, str]:
     found = run(
         target,
         "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped "
+        "AND attgenerated = '' ORDER BY attnum",  # what the server makes is nothing to load
         [quote(table)],
     )
     return {str(name): str(kind) for name, kind in found}

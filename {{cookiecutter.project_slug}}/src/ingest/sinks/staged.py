@@ -19,6 +19,13 @@ from ingest.schema import never_null
 from ingest.sinks.base import LINEAGE
 from ingest.sinks.ledger import Entry, Ledger
 
+Ask = Callable[[str], Sequence[Sequence[Any]]]  # gives what a SELECT finds
+
+
+def asking(connection: duckdb.DuckDBPyConnection) -> Ask:
+    """What asks DuckDB."""
+    return lambda select: connection.execute(select).fetchall()
+
 
 def overwritable(load: Load) -> str:
     """The condition under which a row `t` of the table may be overwritten.
@@ -62,13 +69,8 @@ def load_error(what: str, error: Exception, ready: Ready | None = None) -> Pipel
     return TargetError(f"{what} failed, and nothing in it has changed: {error}")
 
 
-def check_held_keys(
-    ledger: Ledger, contract: Contract, table: str, ask: Callable[[str], Sequence[Sequence[Any]]]
-) -> None:
-    """Raises TargetError where the rows of a `table` of another KEY are no rows of this one's.
-
-    ask: gives what a SELECT finds.
-    """
+def check_held_keys(ledger: Ledger, contract: Contract, table: str, ask: Ask) -> None:
+    """Raises TargetError where the rows of a `table` of another KEY are no rows of this one's."""
     if not contract.key or not ledger.has_other_key(contract):
         return
     key = columns(contract.key)
@@ -85,27 +87,25 @@ def check_held_keys(
         )
 
 
-def check_filled(
-    added: Iterable[str],
-    entry: Entry,
-    contract: Contract,
-    table: str,
-    ask: Callable[[str], Sequence[Sequence[Any]]],
-) -> None:
-    """Raises TargetError where a loaded `table` keeps rows that lack what is never null.
-
-    added: the table's new columns. ask: gives what a SELECT finds.
-    """
+def never_lacking(added: Iterable[str], contract: Contract, incoming: str, ask: Ask) -> list[str]:
+    """Those of a table's new columns that no incoming row lacks, and by the contract none may."""
     never = {name.lower() for name in never_null(contract.record)}
-    for name in added:
-        if name.lower() not in never:
-            continue
-        lacking = f"{quote(name)} IS NULL AND _run_id <> {literal(entry.run_id)}"
-        rows = ask(f"SELECT count(*) FROM {table} WHERE {lacking}")[0][0]
+    names = [name for name in added if name.lower() in never]
+    return [
+        name
+        for name in names
+        if not ask(f"SELECT 1 FROM {incoming} WHERE {quote(name)} IS NULL LIMIT 1")
+    ]
+
+
+def check_filled(never: Sequence[str], contract: Contract, table: str, ask: Ask) -> None:
+    """Raises TargetError where rows of a loaded `table` lack one of the columns `never_lacking`."""
+    for name in never:
+        rows = ask(f"SELECT count(*) FROM {table} WHERE {quote(name)} IS NULL")[0][0]
         if rows:
             raise TargetError(
                 f"{name!r} is a new column, and never null in contract.py, but {rows:,} rows of the "
-                f"table {contract.table} did not come with it. Make it an optional field (None is "
+                f"table {contract.table} did not come again and lack it. Make it an optional field (None is "
                 "its default), or choose another TABLE, or drop the table and load it anew."
             )
 
