@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
+import duckdb
 import pytest
 from judging import judged, refused, staged
 from pydantic import (
@@ -115,6 +116,16 @@ def test_a_time_whose_offset_its_column_has_no_place_for_is_refused(tmp_path: Pa
         f"a value does not fit its column: TIME has no offset, and {found} has one"
         for found in ("08:00:00.250000-03:30", "10:00:00+02:00", "10:00:00-11:00")
     ]
+
+
+def test_what_cannot_be_written_is_no_fault_of_the_contract(tmp_path: Path) -> None:
+    class Checked(BaseModel):
+        id: Annotated[int, AfterValidator(abs)]
+
+    # As on a full disk, the file of what Pydantic accepted cannot be made.
+    (tmp_path / "accepted" / "00000000-asked.parquet").mkdir(parents=True)
+    with pytest.raises(duckdb.IOException):
+        judged(tmp_path, ['{"id": 1}'], record=Checked)
 
 
 def test_a_value_that_its_column_would_round_up_too_far_is_refused_not_fatal(

@@ -71,8 +71,6 @@ def joined(
     )
     cells = ", ".join(
         f"CASE WHEN {take} THEN i.{quote(name)} ELSE t.{quote(name)} END AS {quote(name)}"
-        if name in sent
-        else f"t.{quote(name)}"
         for name in (*held, *added)
     )
     both = (
