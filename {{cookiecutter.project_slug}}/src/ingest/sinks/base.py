@@ -63,6 +63,10 @@ class Waiting:
         """The seconds of patience that are left."""
         return max(0.0, self._patience - self._waited())
 
+    def leave_out(self, seconds: float) -> None:
+        """Count so many seconds, in which nobody was waited for, not as waited."""
+        self._started += seconds
+
     def pause(self, holder: str) -> None:
         """Wait a moment for `holder`. Raises TargetError when it has taken too long."""
         if not self.left():

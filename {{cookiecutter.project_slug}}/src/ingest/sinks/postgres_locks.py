@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -85,19 +86,27 @@ class _Onlooker:
         """Tell of each wait, and end the one in which patience does."""
         import psycopg
 
+        seen = time.monotonic()
         if self.over.wait(PAUSE):
             return
         # Who it is, is not worth a failure.
         with suppress(psycopg.Error, TargetError), self._connected() as other:
             while not self.over.is_set():
-                if found := run(other, _BLOCKER, [self._target.info.backend_pid]).fetchone():
-                    self.holder = _named(found)
-                    self._waiting.tell(self.holder)
-                    if not self._waiting.left() and not self.has_ended_it:
-                        # The server's own timeout begins anew with each lock.
-                        self.has_ended_it = True
-                        self._target.cancel_safe()
+                found = run(other, _BLOCKER, [self._target.info.backend_pid]).fetchone()
+                before, seen = seen, time.monotonic()
+                if found:
+                    self._tell(_named(found))
+                else:  # it loads, which may take longer than patience is
+                    self._waiting.leave_out(seen - before)
                 self.over.wait(PAUSE)
+
+    def _tell(self, holder: str) -> None:
+        self.holder = holder
+        self._waiting.tell(holder)
+        if not self._waiting.left() and not self.has_ended_it:
+            # The server's own timeout begins anew with each lock.
+            self.has_ended_it = True
+            self._target.cancel_safe()
 
 
 _BY_NUMBER = (
