@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import obstore
 import pytest
 from ingest.errors import SourceError
 from ingest.sources.objects import download
@@ -74,6 +77,16 @@ def known(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     for name, value in emulator.variables.items():
         monkeypatch.setenv(name, value)
     return emulator
+
+
+def test_an_emulator_ends_while_a_body_is_half_read() -> None:
+    with EMULATORS["az"]() as emulator:
+        emulator.put("big.bin", BIG * 10)
+        half = iter(obstore.get(emulator.store(), "big.bin").stream(min_chunk_size=1000))
+        next(half)
+    address = urlsplit(emulator.endpoint)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((address.hostname or "", address.port or 0))
 
 
 def refused(url: str, folder: Path, **options: Any) -> SourceError:
