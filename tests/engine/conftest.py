@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +14,15 @@ PROJECT = next(ROOT.glob("*/src/ingest")).parents[1]
 sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "tests")]
 # Before a test imports it: so that what differs is shown.
 pytest.register_assert_rewrite("engine.verdicts")
+# Before ../conftest.py moves it into pytest's folder, for the time of the tests.
+TEMPORARY = Path(tempfile.gettempdir())
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     from .postgres import running
 
-    with running() as address:
+    with running(TEMPORARY) as address:
         yield address
 
 

