@@ -21,6 +21,7 @@ import obstore
 import pytest
 from ingest.errors import SourceError
 from ingest.sources.objects import download
+from ingest.sources.request import Request
 
 from .emulators import EMULATORS, Emulator
 
@@ -89,9 +90,9 @@ def test_an_emulator_ends_while_a_body_is_half_read() -> None:
         socket.create_connection((address.hostname or "", address.port or 0))
 
 
-def refused(url: str, folder: Path, **options: Any) -> SourceError:
+def refused(url: str, folder: Path, request: Request | None = None) -> SourceError:
     with pytest.raises(SourceError) as caught:
-        download(url, folder, **options)
+        download(url, folder, request=request)
     shown = caught.value.__suppress_context__ or caught.value.__context__ is None
     assert shown, "what obstore says would be logged below the message"
     return caught.value
@@ -164,7 +165,7 @@ def test_a_bucket_that_is_not_there_says_so(cloud: Emulator, tmp_path: Path) -> 
 
 
 def test_an_object_over_the_limit_is_not_fetched(cloud: Emulator, tmp_path: Path) -> None:
-    error = refused(cloud.put("big.bin", BIG), tmp_path, max_bytes=10**7)
+    error = refused(cloud.put("big.bin", BIG), tmp_path, Request(max_bytes=10**7))
     assert "has 12.6 MB, more than the 10.0 MB" in str(error) and not error.transient
     assert not list(tmp_path.iterdir())
 
@@ -261,8 +262,9 @@ class Served:
 
 @pytest.fixture
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
-    """An S3 that answers as it is told: status, body, headers, and how much of the body it sends."""
-    script = Served([])
+    """An S3 that answers as it is told: status, body, headers, how much of the body it
+    sends, and what then, ten times a second, without an end."""
+    script, over = Served([]), threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -276,6 +278,9 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer["body"][: answer.get("sent")])
+            with contextlib.suppress(OSError):  # it is not waited for any more
+                while "then" in answer and not over.wait(0.1):
+                    self.wfile.write(answer["then"])
             self.close_connection = True
 
         def log_message(self, format: str, *args: object) -> None:
@@ -292,6 +297,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Served]]:
         return script
 
     yield start
+    over.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -328,6 +334,15 @@ def test_a_server_that_passes_over_if_match_is_found_out(
     there = (tmp_path / "source").stat().st_size
     script.answers += [part(changed, there, ETag='"two"'), {"body": changed}]
     assert download("s3://bucket/big.bin", tmp_path)[0].read_bytes() == changed
+
+
+@pytest.mark.parametrize(("limit", "piece"), [("read", b""), ("total", b"x")])
+def test_a_body_that_comes_too_slowly_ends_at_the_limit_that_was_set(
+    served: Callable[..., Served], tmp_path: Path, limit: str, piece: bytes
+) -> None:
+    served({"body": BIG, "sent": 100, "then": piece})
+    error = refused("s3://bucket/big.bin", tmp_path, Request(**{limit: 0.5}))
+    assert "took longer than the timeouts of its Request allow" in str(error) and error.transient
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -80,7 +80,7 @@ def _bring(
     elif address.startswith(_OBJECTS):
         from ingest.sources import objects  # what it needs is an extra
 
-        path, content_type = objects.download(address, folder, say, max_bytes=request.max_bytes)
+        path, content_type = objects.download(address, folder, say, request)
     else:
         return local_path(address), "", address
     return path, content_type, urlsplit(address).path

@@ -15,8 +15,8 @@ from typing import Any
 
 from ingest.errors import SourceError
 from ingest.say import Say, silent
+from ingest.sources.request import Request
 
-MAX_BYTES = 100 * 10**9
 _CHUNK = 4 * 1024 * 1024  # bytes held in memory
 # A key may hold spaces and most signs; obstore takes no empty, "." or ".." part.
 _URL = re.compile(r"(s3|gs|az)://([^/\s?#@:]+)((?:/(?!\.{1,2}(?:/|$))[^/?#]+)+)")
@@ -49,7 +49,7 @@ _FAULTS = {
     _PASSING: "{url} answered {answer}, which usually passes: try again later.",
     "status code: ": "{url} answered {answer}. Check source_url. {where}",
     "[Cc]ertificate|UnknownIssuer": "The certificate of {host} is not trusted. {where}",
-    _SLOW: "{url} took too long to answer. {where}",
+    _SLOW: "{url} took longer than the timeouts of its Request allow. {where}",
     _UNREACHED: "The connection to {host} failed. {where}",
     _SHORT: "The body of {url} was cut short.",
     "": "{url} cannot be fetched: {text}. Check source_url. {where}",
@@ -87,13 +87,15 @@ _CLOUDS = {
 
 
 def download(
-    url: str, folder: Path, say: Say = silent, *, max_bytes: int = MAX_BYTES
+    url: str, folder: Path, say: Say = silent, request: Request | None = None
 ) -> tuple[Path, str]:
     """Write the object at `url` (s3://, gs:// or az://, then bucket and key) to `folder`/source.
 
     Where an earlier try left a part of the same version there, only the rest is fetched. Returns
-    the path and the content type. `say` hears of progress, often. Raises SourceError.
+    the path and the content type. `say` hears of progress, often. Of `request`, its timeouts and
+    its limit on size count. Raises SourceError.
     """
+    request = request or Request()
     match = _URL.fullmatch(url)
     if not match:
         scheme = url.partition("://")[0]  # what follows may hold a password
@@ -105,12 +107,12 @@ def download(
     path, note = folder / "source", folder / "source.object.json"
     left = _left(note, url, path)
     with _explained(url, cloud):
-        result, done = _ask(_open(cloud, bucket), key, left)
+        result, done = _ask(_open(cloud, bucket, request), key, left)
     size, e_tag = result.meta["size"], result.meta["e_tag"]
-    if size > max_bytes:
+    if size > request.max_bytes:
         raise SourceError(
-            f"{url} has {size / 1e6:,.1f} MB, more than the {max_bytes / 1e6:,.1f} MB that are taken. "
-            "Split it, or raise the limit."
+            f"{url} has {size / 1e6:,.1f} MB, more than the {request.max_bytes / 1e6:,.1f} MB that "
+            "are taken. Split it, or raise max_bytes of its Request in extract.py."
         )
     try:
         with path.open("ab" if done else "wb") as file:
@@ -164,7 +166,7 @@ def _chunks(result: Any, url: str, cloud: _Cloud) -> Iterator[bytes]:
         yield from result.stream(min_chunk_size=_CHUNK)
 
 
-def _open(cloud: _Cloud, bucket: str) -> Any:
+def _open(cloud: _Cloud, bucket: str, request: Request) -> Any:
     """The bucket's store. It retries nothing: the retries are Prefect's, where they are seen."""
     try:
         from obstore import store
@@ -186,9 +188,9 @@ def _open(cloud: _Cloud, bucket: str) -> Any:
         retry_config={"max_retries": 0, "retry_timeout": timedelta(0)},
         client_options={
             "allow_http": endpoint.startswith("http://"),
-            "connect_timeout": timedelta(seconds=10),
-            "read_timeout": timedelta(seconds=60),  # without a byte
-            "timeout": timedelta(days=7),  # for the whole body; its default is 30 s
+            "connect_timeout": timedelta(seconds=request.connect),
+            "read_timeout": timedelta(seconds=request.read),
+            "timeout": timedelta(seconds=request.total),
             "user_agent": "prefect-blueprint (obstore)",
         },
     )

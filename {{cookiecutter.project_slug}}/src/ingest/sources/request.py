@@ -24,7 +24,9 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a source over HTTP is asked with. Secret values are SecretStr and never shown.
+    """What a source is asked with. Secret values are SecretStr and never shown.
+
+    Of an object store's, the timeouts and `max_bytes` count, of a file's nothing.
 
     headers, params: sent with each request to the source's own host, and to no other.
         A value of `params` may hold {since} and {until}; see `fill`.
