@@ -39,3 +39,7 @@ class TransformError(PipelineError):
 
 class TargetError(PipelineError):
     """The target cannot be opened or cannot take the rows."""
+
+
+class SpaceError(PipelineError):
+    """A disk is full, and the run has loaded nothing."""

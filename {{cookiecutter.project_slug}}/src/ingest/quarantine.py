@@ -91,10 +91,11 @@ class Quarantine:
     ) -> None:
         if self._file is None:
             return
-        self._file.close()
-        if error is None or isinstance(error, TooManyRejected):
-            self._partial.replace(self.path)
-        else:
+        try:
+            self._file.close()  # which writes the rest
+            if error is None or isinstance(error, TooManyRejected):
+                self._partial.replace(self.path)
+        finally:
             self._partial.unlink(missing_ok=True)
 
     def _opened(self) -> IO[bytes]:

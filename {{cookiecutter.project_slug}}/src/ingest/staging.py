@@ -15,6 +15,7 @@ from ingest.errors import TransformError
 from ingest.lazy import can_be_read, is_cheap, is_of, is_volatile
 from ingest.loading import Ready
 from ingest.planning import no_such_column
+from ingest.room import in_room
 from ingest.schema import RESERVED, columns_of
 from ingest.steps import Judged, Window
 
@@ -32,16 +33,22 @@ def stage(
     """Keep the last of equal keys and what is in the window, and transform that.
 
     Raises TransformError where the transform fails or its result lacks a sound key,
-    ContractError where the contract names no field for the window.
+    ContractError where the contract names no field for the window, and SpaceError.
     """
+    with in_room(work):
+        return _stage(judged, contract, transform, work, window or Window())
 
+
+def _stage(
+    judged: Judged, contract: Contract, transform: Transform, work: Path, window: Window
+) -> Ready:
     def find_superseded(memory: str) -> int:
         with connect(judged.staging, work, memory) as connection:
             return _find_superseded(connection, contract)
 
     superseded = in_passing(find_superseded)
     with connect(judged.staging, work) as connection:
-        _make_records(connection, contract, window or Window())
+        _make_records(connection, contract, window)
         made = _transform(connection, contract, transform, work)
     if made == "view" and not can_be_read(judged.staging, "transformed"):
         with connect(judged.staging, work) as connection:

@@ -7,7 +7,6 @@ lane decides how fast a verdict is, never which.
 
 from __future__ import annotations
 
-import glob
 import os
 import threading
 from collections import deque
@@ -23,18 +22,19 @@ from ingest.arrays import array_blocks
 from ingest.blocks import Block
 from ingest.cells import CsvBlocks
 from ingest.contract import Contract
-from ingest.duck import PASSING_PARQUET, connect, literal, quote
+from ingest.duck import connect
 from ingest.elements import spooled_elements, unflattened
-from ingest.errors import ContractError, SourceError, TooManyRejected
+from ingest.errors import SourceError, TooManyRejected
 from ingest.formats import Format, RawRecord
+from ingest.gate.accepted import staged, write
 from ingest.gate.lanes import CsvLane, JsonLane, Lane
 from ingest.gate.parquet_lane import ParquetLane
 from ingest.gate.pydantic_way import PydanticWay, Refusal
-from ingest.gate.sql import structure
 from ingest.gate.tally import Outcome, Tally, check_count, check_share
 from ingest.opening import opened, skip
 from ingest.quarantine import Quarantine
 from ingest.readers import json_blocks
+from ingest.room import in_room
 from ingest.say import Say, silent
 from ingest.schema import columns_of
 from ingest.spooling import spooled_lines
@@ -54,12 +54,13 @@ def judge(
 
     Memory holds a few blocks of `batch_size` records. `say` hears of progress after each.
     Raises TooManyRejected, with the quarantine kept, SourceError where the rest of the file
-    cannot be read, and ContractError where the contract itself fails.
+    cannot be read, ContractError where the contract itself fails, and SpaceError.
     """
     columns = columns_of(contract.record)
     parts = work / "accepted"
     parts.mkdir(parents=True, exist_ok=True)
     with (
+        in_room(work, step.folder),
         connect(work / "gate.duckdb", work) as connection,
         Quarantine(step.folder, step.run_id, source) as quarantine,
     ):
@@ -76,7 +77,7 @@ def judge(
         except TooManyRejected as error:
             error.judged = tally.judged(work, bench.closed)
             raise
-    return tally.judged(_staged(parts, columns, work), bench.closed)
+        return tally.judged(staged(parts, columns, work), bench.closed)
 
 
 class _CutAmiss(Exception):
@@ -197,27 +198,9 @@ class _Bench:
         if verdicts.dumps:
             positions = [offset + position for position in verdicts.positions]
             lines = b"\n".join(verdicts.dumps).decode()
-            self._write(positions, lines, part.with_name(f"{part.stem}-asked.parquet"))
+            part = part.with_name(f"{part.stem}-asked.parquet")
+            write(self._own.cursor, self._columns, positions, lines, part)
         return verdicts.refused
-
-    def _write(self, positions: list[int], lines: str, part: Path) -> None:
-        fields = "".join(f", r.{quote(name)} AS {quote(name)}" for name in self._columns)
-        try:
-            self._own.cursor.execute(
-                f"COPY (SELECT _position, NULL::VARCHAR AS _raw{fields} FROM (SELECT "
-                f"unnest(string_split($positions, ',')::BIGINT[]) AS _position, json_transform_strict("
-                f"unnest(string_split($lines, chr(10))), {structure(self._columns)}) AS r)) "
-                f"TO {literal(str(part))} {PASSING_PARQUET}",
-                # A list of numbers as a parameter takes a tenth of a millisecond for each.
-                {"positions": ",".join(map(str, positions)), "lines": lines},
-            )
-        except duckdb.IOException:  # such as a full disk
-            raise
-        except duckdb.Error as error:
-            raise ContractError(
-                "A value that contract.py accepted does not fit its column: "
-                f"{error}. Does a serializer there change a field's type?"
-            ) from error
 
     def _of_parquet(self, source: SourceFile) -> Iterator[Outcome]:
         lane = ParquetLane(self._connection, self._contract.record, self._columns, source)
@@ -231,19 +214,3 @@ class _Bench:
             yield Outcome(1, 0, len(rest), refused)
         self.closed = lane.closed
         yield Outcome(1, lane.count(), 0, [])
-
-
-def _staged(parts: Path, columns: dict[str, str], work: Path) -> Path:
-    """A DuckDB file in which the parts are the view `accepted`."""
-    path = work / "staging.duckdb"
-    typed = "".join(f", {quote(name)}::{kind} AS {quote(name)}" for name, kind in columns.items())
-    if any(parts.iterdir()):
-        files = literal(str(Path(glob.escape(str(parts))) / "*.parquet"))
-        table = f"read_parquet({files}, hive_partitioning = false)"
-        body = f"SELECT _position{typed} FROM {table} WHERE _raw IS NULL"
-    else:
-        empty = "".join(f", NULL::{kind} AS {quote(name)}" for name, kind in columns.items())
-        body = f"SELECT 0::BIGINT AS _position{empty} WHERE false"
-    with connect(path, work) as connection:
-        connection.execute(f"CREATE OR REPLACE VIEW accepted AS {body}")
-    return path
