@@ -5,6 +5,8 @@ Runs in the stamped project's own environment. All that knows the engine's inter
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import httpcore2  # noqa: F401 (imported with the first request)
 from data_pipeline.config import DEFAULT_BATCH_SIZE, LIMITS
 from data_pipeline.contract import CONTRACT
@@ -20,7 +22,7 @@ from ingest.steps import Step
 from job import Job
 from shapes import FlatRecord
 
-RUN_ID = "00000000-0000-0000-0000-000000000000"
+RUN_ID = str(uuid4())  # a run that was loaded is not loaded again
 
 
 def run(job: Job) -> None:

@@ -15,7 +15,7 @@ from ingest import duck
 from ingest.contract import Contract
 from ingest.errors import TargetError
 from ingest.loading import Loaded
-from ingest.sinks import duckdb_file, open_sink
+from ingest.sinks import key_parts, open_sink
 
 
 @pytest.fixture
@@ -159,12 +159,69 @@ def test_loads_at_the_same_time_in_one_process_queue(target: Target, path: Path)
     assert ask(path, "SELECT id FROM things ORDER BY id") == [(0,), (1,), (2,), (3,)]
 
 
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_parts, "_TOGETHER", 7)
+    monkeypatch.setattr(key_parts, "_ANYWHERE", 30)
+
+
+# Of rows in the order of `n`: a key that DuckDB can and that it cannot divide into ranges.
+ORDERED = {
+    "ascending": "n",
+    "descending": "1000 - n",
+    "text": "'it''s ' || lpad(n::VARCHAR, 5, '0')",
+    "moment": "TIMESTAMPTZ '2024-01-01 00:00:00+02' + n * INTERVAL 1 HOUR",
+    "decimal": "n::DECIMAL(18, 2) / 3",
+    "bytes": "encode('\\' || chr(0) || lpad(n::VARCHAR, 5, '0'))",
+    "uuid": "lpad(n::VARCHAR, 32, '0')::UUID",
+    "length of time": "n * INTERVAL 1 HOUR",
+}
+MIXED = {
+    "hashed": "hash(n)",
+    "zones": "n + 500 * (n % 3)",
+    "list": "[n]",
+    "no number": "if(n = 60, 'nan'::DOUBLE, n * 77 % 151)",
+}
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("key", [*ORDERED.values(), *MIXED.values()], ids=[*ORDERED, *MIXED])
 def test_many_rows_are_merged_in_parts_with_the_same_result(
-    target: Target, path: Path, monkeypatch: pytest.MonkeyPatch
+    target: Target, path: Path, key: str
 ) -> None:
-    monkeypatch.setattr(duckdb_file, "_JOINED_AT_ONCE", 30)
-    target.bring("SELECT id, 'a' AS name FROM range(100) t(id)")
-    later = "SELECT id, if(id % 2 = 0, 'a', 'b') AS name FROM range(50, 150) t(id)"
+    target.bring(f"SELECT {key} AS id, 'a' AS name FROM range(100) t(n)")
+    name = "if(n % 2 = 0, 'a', 'b')"
+    later = f"SELECT {key} AS id, {name} AS name FROM range(50, 150) t(n)"
     assert target.bring(later) == Loaded(inserted=50, updated=25, unchanged=25)
     found = ask(path, "SELECT count(*), count(DISTINCT id), count_if(name = 'b') FROM things")
     assert found == [(150, 150, 50)]
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("first", ["1", "n // 50", "n % 3"])
+def test_a_key_of_several_columns_is_divided_by_one_that_can_be(
+    target: Target, path: Path, first: str
+) -> None:
+    contract = replace(KEYED, key=("shop", "id"))
+    keys = f"SELECT {first} AS shop, n AS id"
+    target.bring(f"{keys}, 'a' AS name FROM range(100) t(n)", contract)
+    later = f"{keys}, if(n < 60, 'a', 'b') AS name FROM range(110) t(n)"
+    assert target.bring(later, contract) == Loaded(inserted=10, updated=40, unchanged=60)
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE rows AS {keys} FROM range(100) t(n)")
+        found = key_parts.key_parts(connection, "rows", "rows", contract)
+    assert len(found) == 15 and all('"id"' in part for part in found)
+
+
+@pytest.mark.usefixtures("small_parts")
+@pytest.mark.parametrize("key", [*ORDERED, *MIXED])
+def test_each_row_is_in_one_part_and_those_in_order_in_a_small_one(key: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(
+            f"CREATE TABLE rows AS SELECT {(ORDERED | MIXED)[key]} AS id FROM range(100) t(n)"
+        )
+        parts = key_parts.key_parts(connection, "rows", "rows", KEYED)
+        sizes = [duck.count(connection, f"rows WHERE {part}") for part in parts]
+    assert sum(sizes) == 100
+    assert (max(sizes) <= 7 and len(sizes) == 15) if key in ORDERED else len(sizes) == 4

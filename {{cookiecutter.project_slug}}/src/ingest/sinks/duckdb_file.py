@@ -16,9 +16,7 @@ import duckdb
 from ingest.contract import Contract
 from ingest.duck import (
     MEMORY,
-    at_least,
     check_path,
-    columns,
     connect,
     count,
     followed,
@@ -31,6 +29,7 @@ from ingest.errors import TargetError
 from ingest.loading import LastLoad, Load, Loaded, Mode, Ready
 from ingest.sinks.base import PATIENCE, Say, Waiting, check_table_name, silent
 from ingest.sinks.duckdb_tables import TARGET, follow_schema, in_target, note, read_ledger
+from ingest.sinks.key_parts import key_parts
 from ingest.sinks.ledger import Ledger
 from ingest.sinks.staged import (
     asking,
@@ -52,7 +51,6 @@ _LOCKED = re.compile(
     r"Could not set lock on file|being used by another process|Unique file handle conflict"
 )
 _HOLDER = re.compile(r"held in (.+?\(PID \d+\))")
-_JOINED_IN_PASSING, _JOINED_AT_ONCE = 300_000, 3_000_000  # rows
 
 
 class DuckDBSink:
@@ -152,15 +150,12 @@ def _merge(
     keys = {name.lower() for name in contract.key}
     names = [name for name in types(connection, rows) if name.lower() not in keys]
     changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in names)
+    written = 0
     # Rows that outgrow the memory would be joined from disk, many times slower than in parts.
-    parts, written = 1 + min(of, before) // _JOINED_AT_ONCE, 0
-    if min(of, before) > _JOINED_IN_PASSING:
-        at_least(connection, MEMORY)
-    for part in range(parts):
-        here = f"hash({columns(contract.key)}) % {parts} = {part}" if parts > 1 else "true"
+    for part in key_parts(connection, table, rows, contract):
         written += number(
             connection,
-            f"MERGE INTO {table} AS t USING (FROM {rows} WHERE {here}) AS i "
+            f"MERGE INTO {table} AS t USING (FROM {rows} WHERE {part}) AS i "
             f"ON {same_key(contract)} "
             f"WHEN MATCHED AND ({differs(names)}) AND {overwritable} THEN UPDATE SET {changes} "
             "WHEN NOT MATCHED THEN INSERT BY NAME",
