@@ -155,8 +155,8 @@ def _merge(
     for part in key_parts(connection, table, rows, contract):
         written += number(
             connection,
-            f"MERGE INTO {table} AS t USING (FROM {rows} WHERE {part}) AS i "
-            f"ON {same_key(contract)} "
+            f"MERGE INTO {table} AS t USING (FROM {rows} AS i WHERE {part('i')}) AS i "
+            f"ON {same_key(contract)} AND {part('t')} "
             f"WHEN MATCHED AND ({differs(names)}) AND {overwritable} THEN UPDATE SET {changes} "
             "WHEN NOT MATCHED THEN INSERT BY NAME",
         )

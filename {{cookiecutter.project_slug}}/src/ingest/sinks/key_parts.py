@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 
 import duckdb
 
 from ingest.contract import Contract
 from ingest.duck import at_least, columns, count, number, quote
+
+Part = Callable[[str], str]  # gives the condition that a row, which is called so, is in the part
 
 # Rows of a part that lies together, which the memory of any load is enough for; and of one that
 # lies anywhere, for which the whole table is read each time.
@@ -20,24 +24,23 @@ _NESTED = re.compile(r"\[|^(STRUCT|MAP|UNION|VARIANT)\b")  # in which DuckDB loo
 
 def key_parts(
     connection: duckdb.DuckDBPyConnection, table: str, rows: str, contract: Contract
-) -> list[str]:
-    """Conditions on `rows`, by which each is in one part; a single one where all are joined at once.
+) -> list[Part]:
+    """Parts by which each row of the two is in one, with all that have its key.
 
     Where both sides come by a key's order, or against it, a part is a range of that key: what
     lies elsewhere is passed over unread. Otherwise there are fewer parts, and more memory.
     """
     joined = min(count(connection, table), count(connection, rows))
     if joined <= _TOGETHER:
-        return ["true"]
+        return [lambda row: "true"]
     parts = -(-joined // _TOGETHER)
     for key in map(quote, contract.key):
         ordered = all(_is_ordered(connection, source, key) for source in (rows, table))
         if ordered and _bounds(connection, rows, key, parts) == parts - 1:
-            return [_range(key, part, parts) for part in range(parts)]
+            return [partial(_in_range, key, part, parts) for part in range(parts)]
     at_least(connection, _MEMORY)
     parts = -(-joined // _ANYWHERE)
-    hashed = f"hash({columns(contract.key)}) % {parts}"
-    return [f"{hashed} = {part}" for part in range(parts)]
+    return [partial(_hashed, contract.key, part, parts) for part in range(parts)]
 
 
 def _is_ordered(connection: duckdb.DuckDBPyConnection, source: str, key: str) -> bool:
@@ -61,7 +64,11 @@ def _bounds(connection: duckdb.DuckDBPyConnection, rows: str, key: str, parts: i
     return number(connection, "SELECT len(getvariable('bounds'))")
 
 
-def _range(key: str, part: int, parts: int) -> str:
-    above = f"{key} >= getvariable('bounds')[{part}]" if part else "true"
-    below = f"{key} < getvariable('bounds')[{part + 1}]" if part + 1 < parts else "true"
+def _in_range(key: str, part: int, parts: int, row: str) -> str:
+    above = f"{row}.{key} >= getvariable('bounds')[{part}]" if part else "true"
+    below = f"{row}.{key} < getvariable('bounds')[{part + 1}]" if part + 1 < parts else "true"
     return f"{above} AND {below}"
+
+
+def _hashed(names: tuple[str, ...], part: int, parts: int, row: str) -> str:
+    return f"hash({columns(names, f'{row}.')}) % {parts} = {part}"
