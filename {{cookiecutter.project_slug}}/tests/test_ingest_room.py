@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from judging import ANY, Record
 
 from ingest.contract import Contract
 from ingest.each import each_record
-from ingest.errors import SpaceError
+from ingest.errors import SpaceError, TransformError
 from ingest.formats import Compression, Format
 from ingest.gate import judge
 from ingest.staging import stage
@@ -58,3 +59,12 @@ def test_where_transformed_records_find_no_room(tmp_path: Path) -> None:
     (tmp_path / "each.ndjson").symlink_to(FULL)
     with pytest.raises(SpaceError, match=MESSAGE):
         stage(judged(tmp_path), CONTRACT, as_it_is, tmp_path)
+
+
+def test_a_value_with_the_words_of_a_full_disk_is_none(tmp_path: Path) -> None:
+    def amiss(records: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+        # Of what is not random, each reader makes the values anew.
+        return records.project("random() AS luck, id, 'No space left'::DATE AS day")
+
+    with pytest.raises(TransformError, match="No space left"):
+        stage(judged(tmp_path), CONTRACT, amiss, tmp_path)

@@ -46,7 +46,8 @@ def _is_full(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in _FULL:
             return True
-        if isinstance(error, duckdb.Error) and _WORDS.search(str(error)):
+        # Not of a value, which may hold any words.
+        if isinstance(error, duckdb.OperationalError) and _WORDS.search(str(error)):
             return True
         error = error.__cause__
     return False
