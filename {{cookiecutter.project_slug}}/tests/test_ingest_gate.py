@@ -20,6 +20,7 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     create_model,
+    field_serializer,
     field_validator,
 )
 
@@ -116,6 +117,37 @@ def test_a_time_whose_offset_its_column_has_no_place_for_is_refused(tmp_path: Pa
         f"a value does not fit its column: TIME has no offset, and {found} has one"
         for found in ("08:00:00.250000-03:30", "10:00:00+02:00", "10:00:00-11:00")
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "fits"),
+    [
+        ("%H:%M:%S%z", False),
+        ("%H:%M:%S.%f %z", False),
+        ("%H:%M:%S+02", False),
+        ("%H:%M:%S+00:00", True),
+        ("%H:%M:%S+0000", True),
+        ("%H:%M:%S+00", True),
+        ("%H:%M", True),
+    ],
+)
+def test_an_offset_is_one_however_a_serializer_of_the_contracts_own_writes_it(
+    tmp_path: Path, written: str, fits: bool
+) -> None:
+    class Day(BaseModel):
+        id: int
+        opens: time
+
+        @field_serializer("opens")
+        def as_text(self, value: time) -> str:
+            return value.strftime(written)
+
+    result = judged(tmp_path, ['{"id": 1, "opens": "08:00:00+02:00"}'], record=Day)
+    if fits:
+        assert [row["opens"] for row in staged(result)] == [time(8)]
+    else:
+        assert staged(result) == []
+        assert "TIME has no offset" in refused(tmp_path)[0]["reason"]
 
 
 def test_what_cannot_be_written_is_no_fault_of_the_contract(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from ingest.formats import RawRecord
 # tried in DuckDB itself.
 _MAY_NOT_FIT = r'\dE\+|"(?:NaN|-?Infinity)"'
 _DECIMAL = re.compile(r"DECIMAL\((\d+), (\d+)\)")
-# How Pydantic writes a time with an offset. One in UTC, which it makes of a number of seconds
-# too, and old Parquet files of any time, ends with Z: that is a time without an offset.
-_OFFSET = r":\d\d(?:\.\d+)?[+-]\d\d:\d\d"
+# The end of a time with an offset, as Pydantic or a serializer of the contract's own writes it. One
+# in UTC, which Pydantic makes of a number of seconds too, and old Parquet files of any time, is a
+# time without an offset.
+_OFFSET = r':\d\d(?:\.\d+)?\s*[+-](?!00(?::?00)?(?:"|$))\d\d(?::?\d\d){0,2}'
 
 
 @dataclass(frozen=True)
