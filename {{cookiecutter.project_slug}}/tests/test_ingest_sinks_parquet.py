@@ -11,7 +11,7 @@ from sink_rules import FULL, KEYED, TWO, UNKEYED, Target
 from ingest.contract import Contract
 from ingest.errors import TargetError
 from ingest.loading import Loaded
-from ingest.sinks import open_sink
+from ingest.sinks import key_parts, open_sink
 
 
 @pytest.fixture
@@ -56,6 +56,35 @@ def test_types_that_parquet_lacks_stay_what_they_became(target: Target, tmp_path
     assert found == [(9007199254740994, "b")]
     with pytest.raises(TargetError, match="'totals'.*no 128-bit integer"):
         target.bring("SELECT 1 AS id, [1::HUGEINT] AS totals")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "n",
+        "lpad(n::VARCHAR, 5, '0')",
+        "hash(n)",
+        "TIMESTAMP_S '2024-01-01 00:00:00' + n * INTERVAL 1 SECOND",
+        "(list_value(n % 2, n))::VARCHAR::ENUM({})",
+        "n::HUGEINT",
+        "[n]",
+    ],
+)
+def test_many_rows_are_joined_in_parts_with_the_same_result(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setattr(key_parts, "_TOGETHER", 7)
+    monkeypatch.setattr(key_parts, "_ANYWHERE", 30)
+    # In another order than that of their texts.
+    key = key.format(", ".join(f"'[{n % 2}, {n}]'" for n in range(150)))
+    target.bring(f"SELECT {key} AS id, 'a' AS name FROM range(100) t(n)")
+    name = "if(n % 2 = 0, 'a', 'b')"
+    contract = replace(KEYED, key=("ID",))
+    later = f"SELECT {key} AS id, {name} AS name FROM range(50, 150) t(n)"
+    assert target.bring(later, contract) == Loaded(inserted=50, updated=25, unchanged=25)
+    kept = f"FROM '{tmp_path}/lake/things.parquet'"
+    found = duckdb.sql(f"SELECT count(*), count(DISTINCT id), count_if(name = 'b') {kept}")
+    assert found.fetchall() == [(150, 150, 50)]
 
 
 def test_loads_of_one_table_at_the_same_time_queue(target: Target, tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def _merge(
     if old:
         table = parquet_table(old)
         before = count(connection, table)
-        rows, never = joined(connection, table, rows, ready.count, new, contract, load, ledger)
+        rows, never = joined(connection, table, rows, ready, new, contract, load, ledger)
     notes = "\n".join(noted.to_json() for noted in (entry, *ledger.entries[: KEPT - 1]))
     metadata = "{" + f"{_NOTED}: {literal(notes)}" + "}"
     connection.execute(

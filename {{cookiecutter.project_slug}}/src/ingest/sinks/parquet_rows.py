@@ -7,10 +7,11 @@ from pathlib import Path
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import literal, parquet_table, quote
+from ingest.duck import at_least, literal, parquet_table, quote
 from ingest.errors import TargetError
-from ingest.loading import Load, Mode
+from ingest.loading import Load, Mode, Ready
 from ingest.sinks.base import new_columns
+from ingest.sinks.key_parts import Part, key_parts
 from ingest.sinks.ledger import Ledger
 from ingest.sinks.staged import (
     asking,
@@ -23,6 +24,7 @@ from ingest.sinks.staged import (
 )
 
 _THERE = "_blueprint_there"
+_MEMORY = "300MB"  # for the join of a part, both sides of which are unpacked from their files
 
 
 def storable(connection: duckdb.DuckDBPyConnection, incoming: str) -> str:
@@ -43,26 +45,26 @@ def joined(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     rows: str,
-    many: int,
+    ready: Ready,
     scratch: Path,
     contract: Contract,
     load: Load,
     ledger: Ledger,
 ) -> tuple[str, list[str]]:
-    """What the new file shall hold, as a subquery, and which new columns never lack a value.
+    """What the new file shall hold, as may stand behind FROM; which new columns never lack a value.
 
-    Writes to `scratch`.
+    Writes to `scratch`, and into the folder of the staging file.
     """
     held, ask = types(connection, table), asking(connection)
     sent = _sent(connection, rows, scratch, held)
-    added = new_columns(held, sent, many, contract.table, "delete its file")
+    added = new_columns(held, sent, ready.count, contract.table, "delete its file")
     never = never_lacking(added, contract, rows, ask)
     blank = "".join(f", NULL::{kind} AS {quote(name)}" for name, kind in added.items())
     table = f"(SELECT *{blank} FROM {table})"
     check_held_keys(ledger, contract, table, ask)
     # By the old file's columns, of which a replacement keeps no row.
     there = table if contract.key or load.mode is Mode.REPLAY else f"(FROM {table} LIMIT 0)"
-    if not many:
+    if not ready.count:
         return there, []
     if not contract.key:
         return f"((FROM {there}) UNION ALL BY NAME (FROM {rows}))", never
@@ -73,11 +75,44 @@ def joined(
         f"CASE WHEN {take} THEN i.{quote(name)} ELSE t.{quote(name)} END AS {quote(name)}"
         for name in (*held, *added)
     )
-    both = (
-        f"(SELECT {cells} FROM (SELECT *, true AS {_THERE} FROM {table}) AS t "
-        f"FULL JOIN (SELECT *, true AS {_THERE} FROM {rows}) AS i ON {same_key(contract)})"
-    )
-    return both, never
+
+    incoming = _with_kept_keys(connection, rows, contract, sent)
+
+    def both(part: Part) -> str:
+        return (
+            f"(SELECT {cells} FROM "
+            f"(SELECT *, true AS {_THERE} FROM {table} AS t WHERE {part('t')}) AS t FULL JOIN "
+            f"(SELECT *, true AS {_THERE} FROM {incoming} AS i WHERE {part('i')}) AS i "
+            f"ON {same_key(contract)})"
+        )
+
+    parts = [both(part) for part in key_parts(connection, table, incoming, contract)]
+    return _one_after_another(connection, parts, ready.staging.parent), never
+
+
+def _with_kept_keys(
+    connection: duckdb.DuckDBPyConnection, rows: str, contract: Contract, sent: dict[str, str]
+) -> str:
+    """The rows with keys of the types that a file has: an ENUM has another order and hash there."""
+    kinds = {name.lower(): kind for name, kind in sent.items()}
+    keys = {name.lower() for name in contract.key}
+    names = [name for name in types(connection, rows) if name.lower() in keys]
+    casts = [f"{quote(name)}::{kinds[name.lower()]} AS {quote(name)}" for name in names]
+    return f"(SELECT * REPLACE ({', '.join(casts)}) FROM {rows})"
+
+
+def _one_after_another(connection: duckdb.DuckDBPyConnection, parts: list[str], work: Path) -> str:
+    """The parts as what may stand behind FROM; several are kept, or all would run side by side."""
+    if len(parts) == 1:
+        return parts[0]
+    at_least(connection, _MEMORY)
+    path = work / "joined.duckdb"
+    path.unlink(missing_ok=True)  # of an attempt with less memory
+    connection.execute(f"ATTACH {literal(str(path))} AS joined")
+    connection.execute(f"CREATE TABLE joined.main.rows AS FROM {parts[0]}")
+    for part in parts[1:]:
+        connection.execute(f"INSERT INTO joined.main.rows FROM {part}")
+    return "joined.main.rows"
 
 
 def _sent(
