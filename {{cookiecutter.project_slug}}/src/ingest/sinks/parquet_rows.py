@@ -68,6 +68,7 @@ def joined(
         return there, []
     if not contract.key:
         return f"((FROM {there}) UNION ALL BY NAME (FROM {rows}))", never
+    incoming = _with_kept_keys(connection, rows, contract, sent)
     take = (
         f"(t.{_THERE} IS NULL OR i.{_THERE} AND ({differs(list(sent))}) AND {overwritable(load)})"
     )
@@ -75,19 +76,20 @@ def joined(
         f"CASE WHEN {take} THEN i.{quote(name)} ELSE t.{quote(name)} END AS {quote(name)}"
         for name in (*held, *added)
     )
-
-    incoming = _with_kept_keys(connection, rows, contract, sent)
-
-    def both(part: Part) -> str:
-        return (
-            f"(SELECT {cells} FROM "
-            f"(SELECT *, true AS {_THERE} FROM {table} AS t WHERE {part('t')}) AS t FULL JOIN "
-            f"(SELECT *, true AS {_THERE} FROM {incoming} AS i WHERE {part('i')}) AS i "
-            f"ON {same_key(contract)})"
-        )
-
-    parts = [both(part) for part in key_parts(connection, table, incoming, contract)]
+    parts = [
+        _both(cells, table, incoming, part, contract)
+        for part in key_parts(connection, table, incoming, contract)
+    ]
     return _one_after_another(connection, parts, ready.staging.parent), never
+
+
+def _both(cells: str, table: str, incoming: str, part: Part, contract: Contract) -> str:
+    return (
+        f"(SELECT {cells} FROM "
+        f"(SELECT *, true AS {_THERE} FROM {table} AS t WHERE {part('t')}) AS t FULL JOIN "
+        f"(SELECT *, true AS {_THERE} FROM {incoming} AS i WHERE {part('i')}) AS i "
+        f"ON {same_key(contract)})"
+    )
 
 
 def _with_kept_keys(
