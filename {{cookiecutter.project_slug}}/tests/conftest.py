@@ -1,4 +1,4 @@
-"""What the tests share: a source over HTTP, and a Prefect of their own."""
+"""What the tests share: a source over HTTP, merges in small parts, and a Prefect of their own."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -144,6 +144,13 @@ def site() -> Iterator[Callable[..., Site]]:
 def _write(raw: Callable[[BinaryIO], None], file: Any) -> None:
     with suppress(OSError):  # the client has gone
         raw(file)
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few rows are merged by key as many are: 7 of a part that lies together, else 30."""
+    monkeypatch.setattr("ingest.sinks.key_parts._TOGETHER", 7)
+    monkeypatch.setattr("ingest.sinks.key_parts._ANYWHERE", 30)
 
 
 @pytest.fixture(scope="session")

@@ -159,12 +159,6 @@ def test_loads_at_the_same_time_in_one_process_queue(target: Target, path: Path)
     assert ask(path, "SELECT id FROM things ORDER BY id") == [(0,), (1,), (2,), (3,)]
 
 
-@pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_parts, "_TOGETHER", 7)
-    monkeypatch.setattr(key_parts, "_ANYWHERE", 30)
-
-
 # Of rows in the order of `n`: a key that DuckDB can and that it cannot divide into ranges.
 ORDERED = {
     "ascending": "n",
@@ -209,7 +203,7 @@ def test_a_key_of_several_columns_is_divided_by_one_that_can_be(
     assert target.bring(later, contract) == Loaded(inserted=10, updated=40, unchanged=60)
     with duckdb.connect() as connection:
         connection.execute(f"CREATE TABLE rows AS {keys} FROM range(100) t(n)")
-        found = key_parts.key_parts(connection, "rows", "rows", contract)
+        found = key_parts.key_parts(connection, "rows", "rows", contract, 100)
     assert len(found) == 15 and all('t."id"' in part("t") for part in found)
 
 
@@ -221,7 +215,7 @@ def test_each_row_is_in_one_part_and_those_in_order_in_a_small_one(key: str) -> 
         connection.execute(
             f"CREATE TABLE rows AS SELECT {(ORDERED | MIXED)[key]} AS id FROM range(100) t(n)"
         )
-        parts = key_parts.key_parts(connection, "rows", "rows", KEYED)
+        parts = key_parts.key_parts(connection, "rows", "rows", KEYED, 100)
         sizes = [duck.count(connection, f"rows WHERE {part('rows')}") for part in parts]
     assert sum(sizes) == 100
     assert (max(sizes) <= 7 and len(sizes) == 15) if key in ORDERED else len(sizes) == 4

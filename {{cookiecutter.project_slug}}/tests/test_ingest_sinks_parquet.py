@@ -11,7 +11,7 @@ from sink_rules import FULL, KEYED, TWO, UNKEYED, Target
 from ingest.contract import Contract
 from ingest.errors import TargetError
 from ingest.loading import Loaded
-from ingest.sinks import key_parts, open_sink
+from ingest.sinks import open_sink
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_types_that_parquet_lacks_stay_what_they_became(target: Target, tmp_path
         target.bring("SELECT 1 AS id, [1::HUGEINT] AS totals")
 
 
+@pytest.mark.usefixtures("small_parts")
 @pytest.mark.parametrize(
     "key",
     [
@@ -71,10 +72,8 @@ def test_types_that_parquet_lacks_stay_what_they_became(target: Target, tmp_path
     ],
 )
 def test_many_rows_are_joined_in_parts_with_the_same_result(
-    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+    target: Target, tmp_path: Path, key: str
 ) -> None:
-    monkeypatch.setattr(key_parts, "_TOGETHER", 7)
-    monkeypatch.setattr(key_parts, "_ANYWHERE", 30)
     # In another order than that of their texts.
     key = key.format(", ".join(f"'[{n % 2}, {n}]'" for n in range(150)))
     target.bring(f"SELECT {key} AS id, 'a' AS name FROM range(100) t(n)")

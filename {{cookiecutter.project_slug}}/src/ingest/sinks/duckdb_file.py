@@ -152,7 +152,7 @@ def _merge(
     changes = ", ".join(f"{quote(name)} = i.{quote(name)}" for name in names)
     written = 0
     # Rows that outgrow the memory would be joined from disk, many times slower than in parts.
-    for part in key_parts(connection, table, rows, contract):
+    for part in key_parts(connection, table, rows, contract, min(of, before)):
         written += number(
             connection,
             f"MERGE INTO {table} AS t USING (FROM {rows} AS i WHERE {part('i')}) AS i "

@@ -9,7 +9,7 @@ from functools import partial
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import at_least, columns, count, number, quote
+from ingest.duck import at_least, columns, number, quote
 
 Part = Callable[[str], str]  # gives the condition that a row, which is called so, is in the part
 
@@ -23,23 +23,24 @@ _NESTED = re.compile(r"\[|^(STRUCT|MAP|UNION|VARIANT)\b")  # in which DuckDB loo
 
 
 def key_parts(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: str, contract: Contract
+    connection: duckdb.DuckDBPyConnection, table: str, rows: str, contract: Contract, fewer: int
 ) -> list[Part]:
     """Parts by which each row of the two is in one, with all that have its key.
+
+    fewer: how many rows that one has which has fewer.
 
     Where both sides come by a key's order, or against it, a part is a range of that key: what
     lies elsewhere is passed over unread. Otherwise there are fewer parts, and more memory.
     """
-    joined = min(count(connection, table), count(connection, rows))
-    if joined <= _TOGETHER:
+    if fewer <= _TOGETHER:
         return [lambda row: "true"]
-    parts = -(-joined // _TOGETHER)
+    parts = -(-fewer // _TOGETHER)
     for key in map(quote, contract.key):
         ordered = all(_is_ordered(connection, source, key) for source in (rows, table))
         if ordered and _bounds(connection, rows, key, parts) == parts - 1:
             return [partial(_in_range, key, part, parts) for part in range(parts)]
     at_least(connection, _MEMORY)
-    parts = -(-joined // _ANYWHERE)
+    parts = -(-fewer // _ANYWHERE)
     return [partial(_hashed, contract.key, part, parts) for part in range(parts)]
 
 

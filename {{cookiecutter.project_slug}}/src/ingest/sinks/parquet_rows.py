@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from ingest.contract import Contract
-from ingest.duck import at_least, literal, parquet_table, quote
+from ingest.duck import at_least, count, literal, parquet_table, quote
 from ingest.errors import TargetError
 from ingest.loading import Load, Mode, Ready
 from ingest.sinks.base import new_columns
@@ -76,9 +76,10 @@ def joined(
         f"CASE WHEN {take} THEN i.{quote(name)} ELSE t.{quote(name)} END AS {quote(name)}"
         for name in (*held, *added)
     )
+    fewer = min(ready.count, count(connection, table))
     parts = [
         _both(cells, table, incoming, part, contract)
-        for part in key_parts(connection, table, incoming, contract)
+        for part in key_parts(connection, table, incoming, contract, fewer)
     ]
     return _one_after_another(connection, parts, ready.staging.parent), never
 
